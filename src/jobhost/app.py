@@ -1,0 +1,196 @@
+"""`JobHost`: the composition root of a user's program."""
+
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
+from uuid import UUID
+
+from jobhost.clock import Clock, SystemClock
+from jobhost.errors import InvalidOption
+from jobhost.jobs.options import Options, check_name
+
+if TYPE_CHECKING:
+    from jobhost.host.job import Job
+    from jobhost.host.registry import Registry
+    from jobhost.host.task import CallOptions, Task
+    from jobhost.jobs.records import JobRecord
+    from jobhost.store.plans.look import Page
+    from jobhost.store.seam import Store
+    from jobhost.worker.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class JobHost:
+    """Tasks, the store that their jobs live in, and the workers that run them.
+
+    Making one opens nothing: the store is opened by its first use.
+
+    Args:
+        url: Address of the store, such as `sqlite:///jobhost.db`. Default: the environment
+            variable `JOBHOST_URL`, else `sqlite:///jobhost.db`.
+        defaults: Options for all tasks that do not say otherwise.
+        payload_bytes_max: Limit of a payload, and of a result, as JSON. Default 1 MiB.
+        clock: The store's clock; for tests.
+
+    Raises InvalidOption for an address or an option that is not allowed.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        defaults: Options | None = None,
+        payload_bytes_max: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        from jobhost.host.registry import Registry
+        from jobhost.host.wiring import Wiring
+        from jobhost.jobs.payload import PAYLOAD_BYTES_MAX
+
+        limit = PAYLOAD_BYTES_MAX if payload_bytes_max is None else payload_bytes_max
+        if limit < 1:
+            raise InvalidOption(f"payload_bytes_max must be at least 1; got {limit!r}")
+        self._url = url
+        self._clock = clock or SystemClock()
+        self._queues: dict[str, Options] = {}
+        self._registry = Registry()
+        self._wiring = Wiring(
+            open_store=self._open_store,
+            defaults=defaults or Options(),
+            queues=self._queues,
+            payload_bytes_max=limit,
+        )
+
+    def __repr__(self) -> str:
+        return f"<JobHost {self._url or 'JOBHOST_URL'} with {len(self._registry)} tasks>"
+
+    @overload
+    def task(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> "Task[P, R, Coroutine[Any, Any, R]]": ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> "Task[P, R, R]": ...
+    @overload
+    def task(
+        self, /, *, name: str | None = None, **options: "Unpack[CallOptions]"
+    ) -> "TaskDecorator": ...
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Declare a task: `@host.task` or `@host.task(queue=..., retry=..., timeout=...)`.
+
+        Args:
+            name: Its stable name, which waiting jobs refer to. Default: the function's name.
+            options: See `Options`.
+
+        Raises DuplicateTask when the name is taken, UsageError when the signature has a type
+        that cannot be stored, InvalidOption for a bad option.
+        """
+        from jobhost.host.task import Task, call_options
+
+        checked = call_options(options)  # type: ignore[arg-type]  # checked at run time
+
+        def declare(function: Callable[..., Any]) -> "Task[..., Any, Any]":
+            if not callable(function):
+                raise InvalidOption(f"@host.task decorates a function; got {function!r}")
+            task: Task[..., Any, Any] = Task(
+                function,
+                name=getattr(function, "__name__", "") if name is None else name,
+                options=checked,
+                wiring=self._wiring,
+            )
+            self._registry.add(task)
+            return task
+
+        return declare if function is None else declare(function)
+
+    def queue(self, name: str, **options: "Unpack[CallOptions]") -> None:
+        """Set options for the jobs of one queue; task and call win over them."""
+        from jobhost.host.task import call_options
+
+        if "queue" in options:
+            raise InvalidOption("a queue's options cannot name a queue")
+        self._queues[check_name(name, "queue")] = call_options(options)
+
+    def job(self, job_id: UUID | str) -> "Job[Any]":
+        """The handle of a job by its id. Whether it exists shows when it is used."""
+        from jobhost.host.job import Job
+        from jobhost.ids import parse_id
+
+        return Job(parse_id(job_id), self._wiring, _decode_json)
+
+    def jobs(self, **wanted: Any) -> "list[JobRecord]":
+        """Newest jobs first; see `store.plans.look.Filter` for state, queue, task and limit."""
+        from jobhost.store.plans.look import Filter, list_jobs
+
+        page: Page = self.store.read(lambda: list_jobs(Filter(**wanted)))
+        return page.jobs
+
+    @property
+    def tasks(self) -> "Registry":
+        """The declared tasks by name."""
+        return self._registry
+
+    @property
+    def store(self) -> "Store":
+        """The store; opened by its first use."""
+        return self._wiring.store
+
+    def migrate(self) -> list[str]:
+        """Bring the store's schema to this release; names of the migrations applied."""
+        return self.store.migrate()
+
+    def worker(self, **config: Any) -> "Worker":
+        """A worker of this host; see `worker.config.WorkerConfig` for what may be set."""
+        from jobhost.worker.config import WorkerConfig
+        from jobhost.worker.worker import Worker
+
+        return Worker(self._registry, self._wiring, WorkerConfig(**config))
+
+    def close(self) -> None:
+        """Close the store's connections; using the host again opens new ones."""
+        self._wiring.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_store(self) -> "Store":
+        from jobhost.store.address import open_store
+
+        if self._url is None:
+            from jobhost.settings import Settings
+
+            self._url = Settings().url
+        return open_store(self._url, self._clock)
+
+
+class TaskDecorator(Protocol):
+    """The type of `host.task(...)`: applied to a function it declares the task."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> "Task[P, R, Coroutine[Any, Any, R]]": ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> "Task[P, R, R]": ...
+
+
+def _decode_json(text: str) -> Any:
+    import json
+
+    return json.loads(text)

@@ -1,0 +1,129 @@
+"""Every error that jobhost raises, in one tree.
+
+    JobhostError
+    ├── UsageError                  wrong use: the message says what was expected
+    │   ├── InvalidOption           an option of a task, a call or a worker
+    │   ├── InvalidPayload          arguments that do not fit the task or cannot be stored
+    │   ├── DuplicateTask           two tasks under one name
+    │   └── UnknownTask             no task of that name on this host
+    ├── StoreError                  the store could not do it
+    │   ├── StoreUnavailable        cannot be opened or reached
+    │   ├── StoreBusy               somebody else holds it longer than the time-out
+    │   ├── StoreFull               no space left
+    │   ├── StoreReadOnly           may be read, not written
+    │   ├── StoreDamaged            the file is not what it should be
+    │   ├── StoreRefusedData        one value of a batch cannot be stored
+    │   └── SchemaMismatch          the schema is newer or older than this code
+    ├── JobNotFound                 no job of that id
+    ├── IllegalMove                 a job in this state cannot make this move
+    ├── ResultTimeout               the job had not ended in time (also a TimeoutError)
+    ├── JobFailed                   the job ended without a result
+    │   ├── JobDead                 it used up its attempts or was rejected
+    │   ├── JobCancelled            it was cancelled or discarded
+    │   └── ResultUnstorable        it succeeded; its result could not be stored
+    └── LeaseLost                   this worker no longer owns the job
+
+A message says what was expected, which value came, and the next step.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class JobhostError(Exception):
+    """The base of all errors of jobhost."""
+
+
+class UsageError(JobhostError):
+    """A call, an option or a command was used wrongly; nothing was changed."""
+
+
+class InvalidOption(UsageError):
+    """An option has a value that is not allowed."""
+
+
+class InvalidPayload(UsageError):
+    """Arguments do not fit the task's signature or cannot be stored."""
+
+
+class DuplicateTask(UsageError):
+    """Two tasks were declared under one name."""
+
+
+class UnknownTask(UsageError):
+    """No task of that name is declared on this host."""
+
+
+class StoreError(JobhostError):
+    """The store could not do what was asked; see the subclass for what to do."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened or reached."""
+
+
+class StoreBusy(StoreError):
+    """Another process held the store longer than the time-out. Repeating is safe."""
+
+
+class StoreFull(StoreError):
+    """No space is left. Nothing was written; repeat when there is space."""
+
+
+class StoreReadOnly(StoreError):
+    """The store can be read but not written."""
+
+
+class StoreDamaged(StoreError):
+    """The file is damaged or is no store at all. Restore a backup."""
+
+
+class StoreRefusedData(StoreError):
+    """The store refused one value of what was to be written; nothing was written."""
+
+
+class SchemaMismatch(StoreError):
+    """The schema in the store does not fit this version of jobhost."""
+
+
+class JobNotFound(JobhostError):
+    """No job with this id is in the store."""
+
+
+class IllegalMove(JobhostError):
+    """A job cannot make this move from the state it is in."""
+
+
+class ResultTimeout(JobhostError, TimeoutError):
+    """The job had not ended when the time given to wait was over. It goes on."""
+
+
+class JobFailed(JobhostError):
+    """The job ended without a result to hand back."""
+
+
+class JobDead(JobFailed):
+    """The job used up its attempts or was rejected; the message has the reason."""
+
+
+class JobCancelled(JobFailed):
+    """The job was cancelled or discarded; the message has the reason."""
+
+
+class ResultUnstorable(JobFailed):
+    """The job succeeded, but what it returned could not be stored."""
+
+
+class LeaseLost(JobhostError):
+    """This worker's right to the job has ended; whatever it still writes is refused."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A closing phrase for an unknown name: the nearest known one, else the list of up to ten."""
+    names = sorted(known)
+    if near := get_close_matches(name, names, n=1):
+        return f"did you mean {near[0]!r}?"
+    if not names:
+        return "none is declared"
+    shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    return f"known: {shown}"

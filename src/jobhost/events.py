@@ -1,0 +1,130 @@
+"""What happened, as typed events, and who hears of it.
+
+Code says what happened by emitting an event; subscribers word the logs, count, or trace.
+An event type that nobody subscribed to costs nothing: `wants` tells before it is made.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted:
+    """A worker registered under `node` and begins to claim."""
+
+    node: int
+    worker: str
+    queues: tuple[str, ...]
+    slots: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDraining:
+    """A worker stops claiming; `running` jobs get `wait_seconds` to end."""
+
+    running: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStopped:
+    """A worker has left, after `ended` attempts."""
+
+    ended: int
+    released: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed:
+    """An attempt ended otherwise than well; `retry_seconds` is None when it was the last."""
+
+    job: UUID
+    task: str
+    outcome: str
+    error: str
+    retry_seconds: float | None
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsLost:
+    """The store refused what these jobs had to say: they are no longer this worker's."""
+
+    jobs: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseEnded:
+    """The lease of `node` ended while `running` jobs ran; they are told, the worker goes on."""
+
+    node: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRescued:
+    """The jobs of a dead worker were taken over: `returned` run again, `ended` do not."""
+
+    worker: str
+    reason: str
+    returned: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTrouble:
+    """The store failed; the worker tries again after `retry_seconds`."""
+
+    error: str
+    retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRetiring:
+    """A job did not stop at its time limit, so the worker's process must end to stop it."""
+
+    job: UUID
+    task: str
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsParked:
+    """Jobs whose task no live worker knows were set aside."""
+
+    jobs: int
+
+
+E_ = TypeVar("E_")
+
+
+class Events:
+    """Subscribers by event type. A subscriber that raises is reported and never disturbs the
+    code that emitted."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[type[Any], list[Callable[[Any], None]]] = {}
+
+    def subscribe(self, kind: type[E_], subscriber: Callable[[E_], None]) -> None:
+        """Call `subscriber` with each event of this type, in the thread that emits it."""
+        self._subscribers.setdefault(kind, []).append(subscriber)
+
+    def wants(self, kind: type[Any]) -> bool:
+        """Whether anybody listens to this type."""
+        return kind in self._subscribers
+
+    def emit(self, event: object) -> None:
+        """Tell all who listen."""
+        for subscriber in self._subscribers.get(type(event), ()):
+            try:
+                subscriber(event)
+            except Exception:  # noqa: BLE001 - a subscriber's fault is its own
+                _log.exception("a subscriber of %s raised", type(event).__name__)
+
+
+_log = logging.getLogger("jobhost")

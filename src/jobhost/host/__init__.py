@@ -1,0 +1,11 @@
+"""The producer's side: tasks, their registry, enqueue, handles of jobs, and what a running
+task can ask about itself.
+
+It must not start threads or loops that work on jobs; that is `worker/`.
+
+- `task.py`: a declared task, and enqueueing it; start here.
+- `registry.py`: the tasks of one host by name.
+- `job.py`: the handle of one job: status, result, cancel.
+- `current.py`: `current_job()`, inside a task.
+- `wiring.py`: what all of these share: the store and the host's defaults.
+"""

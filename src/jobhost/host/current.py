@@ -1,0 +1,111 @@
+"""What a running task can ask about itself: `current_job()`."""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from jobhost.errors import JobCancelled, LeaseLost, UsageError
+
+
+class CancelToken:
+    """Tells a running job to stop. Set once; the first reason stays.
+
+    A thread looks at it between steps; an `async def` task is cancelled as well.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._reason: str | None = None
+        self._lost = False
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the job should stop."""
+        return self._reason is not None
+
+    @property
+    def reason(self) -> str | None:
+        """Why, or None as long as it need not stop."""
+        return self._reason
+
+    def set(self, reason: str, *, lease_lost: bool = False) -> None:
+        """Ask the job to stop."""
+        if self._reason is None:
+            self._lost = lease_lost
+            self._reason = reason
+            self._event.set()
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Sleep until it is set or the time is over; whether it is set. For threads."""
+        return self._event.wait(timeout_seconds)
+
+    def raise_if_set(self) -> None:
+        """Raise JobCancelled, or LeaseLost when the job now belongs to another worker."""
+        if self._reason is not None:
+            raise (LeaseLost if self._lost else JobCancelled)(self._reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunningJob:
+    """The job that runs this code.
+
+    Args:
+        id: Its id; the same at every delivery, so it serves as an idempotency key.
+        task: Name of the task, and `queue` of its lane.
+        delivery: How often it has been handed to a task, from 1.
+        epoch: Fencing number: rises with every claim. Hand it to a resource that can
+            refuse an older one.
+        failures: Errors so far that count to the retry policy.
+        cancel: Set when it should stop.
+        enqueued_at: When it was accepted.
+        headers: What the producer sent along; likewise `tags`.
+        correlation_id: Ties related jobs together.
+        parent: Id of the job that enqueued this one.
+        trigger: Kind and detail of what started it.
+    """
+
+    id: UUID
+    task: str
+    queue: str
+    delivery: int
+    epoch: int
+    failures: int
+    enqueued_at: datetime
+    correlation_id: str
+    trigger: tuple[str, str]
+    parent: UUID | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether an earlier delivery may have done part of the work."""
+        return self.delivery > 1
+
+
+MakeJob = Callable[[], RunningJob]
+"""Builds the running job when somebody asks; most tasks never do."""
+
+_current: ContextVar[MakeJob] = ContextVar("jobhost_current_job")
+
+
+def enter_job(make: MakeJob) -> None:
+    """Declare that this context runs a job. Called by the worker, in a context of the job's own."""
+    _current.set(make)
+
+
+def current_job() -> RunningJob:
+    """The job that runs this code. Raises UsageError outside a task."""
+    if (job := running_job()) is None:
+        raise UsageError("current_job() was called outside a running task: there is no job here")
+    return job
+
+
+def running_job() -> RunningJob | None:
+    """The job that runs this code, or None."""
+    make = _current.get(None)
+    return None if make is None else make()

@@ -1,0 +1,203 @@
+"""A declared task: callable as the function that it is, and enqueueable as a job."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
+
+from jobhost.errors import InvalidOption
+from jobhost.host.current import running_job
+from jobhost.host.job import Job
+from jobhost.host.wiring import Wiring
+from jobhost.ids import JobId, new_ids
+from jobhost.jobs.envelope import PLAIN, Envelope, seal
+from jobhost.jobs.options import Options, Resolved, check_name, resolve
+from jobhost.jobs.payload import Signature
+from jobhost.jobs.retries import Retry
+from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob, enqueue
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+
+_PLAIN_CALL = Options()
+
+
+class CallOptions(TypedDict, total=False):
+    """The options that `using()` takes; see `jobs.options.Options`."""
+
+    queue: str
+    priority: int
+    delay: timedelta | str
+    run_at: datetime
+    retry: Retry
+    timeout: timedelta | str | None
+    tags: list[str] | tuple[str, ...]
+    headers: dict[str, str]
+
+
+class Task(Generic[P, R, C]):
+    """A function registered on a host under a stable name.
+
+    Calling it runs the function here and now, as if it were not declared at all.
+    `R` is what a job hands back; `C` is what the plain call gives, which for an `async def`
+    is a coroutine of `R`.
+    """
+
+    def __init__(
+        self, function: Callable[P, C], *, name: str, options: Options, wiring: Wiring
+    ) -> None:
+        self.name = check_name(name, "the name of a task")
+        self.function = function
+        self.options = options
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.signature = Signature(function, self.name)
+        self._wiring = wiring
+        self.__name__ = getattr(function, "__name__", name)
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r} {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Where the function stands, as `file:line`."""
+        code = getattr(self.function, "__code__", None)
+        where = f"{code.co_filename}:{code.co_firstlineno}" if code else repr(self.function)
+        return f"{where} ({getattr(self.function, '__qualname__', self.__name__)})"
+
+    def using(self, **options: Unpack[CallOptions]) -> "BoundTask[P, R]":
+        """This task with options for the calls that follow; they win over all others."""
+        return BoundTask(self, call_options(options), self._wiring)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+        return self.function(*args, **kwargs)
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Accept one job; durable when this returns. Safe from any thread.
+
+        Raises InvalidPayload when the arguments do not fit, StoreError when the store
+        cannot take it; then no job exists, except after an error while committing, when it
+        may: `enqueue` again is at worst a second job.
+        """
+        return BoundTask(self, _PLAIN_CALL, self._wiring).enqueue(*args, **kwargs)
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """`enqueue` for a caller on an event loop."""
+        return await BoundTask(self, _PLAIN_CALL, self._wiring).aenqueue(*args, **kwargs)
+
+    def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
+        """Accept many jobs; see `BoundTask.enqueue_many`."""
+        return BoundTask(self, _PLAIN_CALL, self._wiring).enqueue_many(calls)
+
+    async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
+        """`enqueue_many` for a caller on an event loop."""
+        return await BoundTask(self, _PLAIN_CALL, self._wiring).aenqueue_many(calls)
+
+
+class BoundTask(Generic[P, R]):
+    """A task with the options of one call, made by `Task.using`."""
+
+    def __init__(self, task: Task[P, R, Any], call: Options, wiring: Wiring) -> None:
+        self._task = task
+        self._call = call
+        self._wiring = wiring
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Accept one job; see `Task.enqueue`."""
+        jobs, batches = self._prepare([self._task.signature.encode(
+            args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
+        self._accept(batches)
+        return jobs[0]
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """`enqueue` for a caller on an event loop."""
+        jobs, batches = self._prepare([self._task.signature.encode(
+            args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
+        await self._accept_async(batches)
+        return jobs[0]
+
+    def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
+        """Accept one job for each sequence of positional arguments; order is kept.
+
+        All arguments are checked first. Then each batch of 1,000 is accepted all or not
+        at all: when the store fails in between, the batches before stay accepted.
+        """
+        jobs, batches = self._prepare(self._encode_all(calls))
+        self._accept(batches)
+        return jobs
+
+    async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
+        """`enqueue_many` for a caller on an event loop."""
+        jobs, batches = self._prepare(self._encode_all(calls))
+        await self._accept_async(batches)
+        return jobs
+
+    def _encode_all(self, calls: Iterable[Sequence[Any]]) -> list[str]:
+        encode, limit = self._task.signature.encode, self._wiring.payload_bytes_max
+        payloads = []
+        for call in calls:
+            if not isinstance(call, (tuple, list)):
+                raise InvalidOption(
+                    f"enqueue_many takes one tuple of arguments a job, such as [(1,), (2,)]; "
+                    f"got {call!r}"
+                )
+            payloads.append(encode(tuple(call), {}, limit))
+        return payloads
+
+    def _prepare(self, payloads: list[str]) -> tuple[list[Job[R]], list[Batch]]:
+        """The handles, and the batches to accept."""
+        task, wiring = self._task, self._wiring
+        options = resolve(self._call, task.options, wiring.queues, wiring.defaults)
+        parent, envelope = self._envelope(options)
+        ids = new_ids(len(payloads))
+        new = [NewJob(job_id, text, envelope) for job_id, text in zip(ids, payloads, strict=True)]
+        batches = [
+            Batch(
+                task=task.name,
+                queue=options.queue,
+                priority=options.priority,
+                jobs=new[start : start + BATCH_MAX],
+                parent=parent,
+                run_at=options.run_at,
+                delay_us=options.delay_us,
+            )
+            for start in range(0, len(new), BATCH_MAX)
+        ]
+        decode = task.signature.decode_result
+        return [Job(job_id, wiring, decode) for job_id in ids], batches
+
+    def _envelope(self, options: Resolved) -> tuple[JobId | None, str | None]:
+        """Who the parent is, and the envelope's text."""
+        parent = running_job()
+        if parent is None and self._call is _PLAIN_CALL and not (options.tags or options.headers):
+            return None, None
+        envelope: Envelope = seal(self._call, options)
+        if parent is None:
+            return None, envelope.to_text() if envelope != PLAIN else None
+        envelope = envelope.inherit(parent.correlation_id, parent.headers)
+        return JobId(parent.id.bytes), envelope.to_text()
+
+    def _accept(self, batches: list[Batch]) -> None:
+        store = self._wiring.store
+        for batch in batches:
+            store.write(lambda batch=batch: enqueue(batch))  # type: ignore[misc]
+        if batches:
+            store.announce()
+
+    async def _accept_async(self, batches: list[Batch]) -> None:
+        store = self._wiring.store
+        for batch in batches:
+            await store.write_async(lambda batch=batch: enqueue(batch))  # type: ignore[misc]
+        if batches:
+            store.announce()
+
+
+def call_options(given: CallOptions) -> Options:
+    """Checked options. Raises InvalidOption, also for a name that is no option."""
+    unknown = sorted(given.keys() - CallOptions.__annotations__.keys())
+    if unknown:
+        known = ", ".join(CallOptions.__annotations__)
+        raise InvalidOption(f"{unknown[0]!r} is no option of a job; expected {known}")
+    return Options(**given)

@@ -1,0 +1,275 @@
+"""How an attempt can end, and what follows: one value each, decided in one place.
+
+An executor produces an `Outcome`; `decide` turns it into a `Settlement`, which says
+along which move of `states.MOVES` the job goes; the store performs it. Nothing
+else decides what happens to a job after an attempt.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, assert_never
+
+from jobhost.clock import microseconds
+from jobhost.jobs.retries import Retry, judge
+from jobhost.jobs.states import FINAL, Move, State
+
+MAX_CRASHES: Final = 3
+"""Proven kills of a worker after which a job is dead."""
+
+MAX_LOST_DELIVERIES: Final = 20
+"""Deliveries that ended without a verdict (worker gone, lease lost) after which a job is
+dead. It bounds what no other count charges."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """An exception as text; it is never made into an exception object again.
+
+    `type` is the qualified class name, `message` and `traceback` are cut to a bound.
+    """
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class Succeeded(NamedTuple):
+    """The task returned. `result` is JSON text."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unstorable:
+    """The task returned something that cannot be stored; the work is done all the same."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The task raised, or ran out of time.
+
+    `names` are the exception's class names, nearest first, for the retry rules;
+    `after_seconds` is set where the task raised `Retry(after=...)`.
+    """
+
+    error: ErrorInfo
+    names: tuple[str, ...]
+    timed_out: bool = False
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snoozed:
+    """The task asked to run later."""
+
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A draining worker hands the job back; nothing is charged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Somebody cancelled the running job and it obeyed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """The task dropped its own job."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLettered:
+    """The task, or the codec, rejected the job for good."""
+
+    reason: str
+    error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed:
+    """The worker died or lost its lease while the job ran.
+
+    Args:
+        error: What is known of the death.
+        proven: The job ran alone in a process that died, so it must have been the cause.
+        lost_deliveries: Deliveries of this job that ended without a verdict, this one included.
+        cancel_reason: Set when a cancel was on its way to the dead worker.
+    """
+
+    error: ErrorInfo
+    proven: bool
+    lost_deliveries: int
+    cancel_reason: str | None = None
+
+
+Outcome = (
+    Succeeded
+    | Unstorable
+    | Failed
+    | Snoozed
+    | Released
+    | Cancelled
+    | Discarded
+    | DeadLettered
+    | Crashed
+)
+"""How an attempt ended. An attempt whose lease was lost has no outcome: it writes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The counts of a job while it runs (its fourth, the epoch, fences and decides nothing).
+
+    Args:
+        deliveries: Times it was handed to a task, this one included.
+        failures: Errors so far; they spend `max_attempts`.
+        crashes: Proven kills of a worker so far; they spend `MAX_CRASHES`.
+    """
+
+    deliveries: int = 1
+    failures: int = 0
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What follows an attempt.
+
+    Args:
+        move: The move, and `target` the state that it leads to.
+        label: The attempt's outcome in one word, as readers see it.
+        reason: Why the job ended so; None where the state says it all.
+        delay_us: For `scheduled`: how long until it is due.
+        failures: The count after this attempt; likewise `crashes`.
+        error: What to record with the attempt.
+    """
+
+    move: Move
+    target: State
+    label: str
+    reason: str | None = None
+    delay_us: int = 0
+    failures: int = 0
+    crashes: int = 0
+    error: ErrorInfo | None = None
+
+
+COMPLETED: Final = Settlement(move=Move.COMPLETE, target=State.SUCCEEDED, label="succeeded")
+"""The common case, shared; the store keeps the counts of a completed job as they are."""
+
+
+def decide(outcome: Outcome, counts: Counts, policy: Retry, chance: float) -> Settlement:
+    """What follows from an outcome.
+
+    Args:
+        outcome: How the attempt ended.
+        counts: The job's counts while it ran.
+        policy: The job's retry policy.
+        chance: A random number from 0 up to 1, for the jitter.
+    """
+    if isinstance(outcome, Succeeded):
+        return COMPLETED
+    settle = _Settler(counts)
+    match outcome:
+        case Unstorable(error=error):
+            return settle(
+                Move.COMPLETE, State.SUCCEEDED, "unstorable", "result unstorable", error=error
+            )
+        case Failed():
+            return _after_failure(outcome, counts, policy, chance)
+        case Snoozed(delay_seconds=delay):
+            return settle.later(Move.SNOOZE, "snoozed", delay)
+        case Released():
+            return settle(Move.RELEASE, State.READY, "released")
+        case Cancelled(reason=reason):
+            return settle(Move.CANCEL, State.CANCELLED, "cancelled", reason)
+        case Discarded(reason=reason):
+            return settle(Move.DISCARD, State.CANCELLED, "discarded", reason)
+        case DeadLettered(reason=reason, error=error):
+            return settle(Move.FAIL, State.DEAD, "dead-lettered", reason, error=error)
+        case Crashed():
+            return _after_crash(outcome, counts)
+        case _:
+            assert_never(outcome)
+
+
+def obey_cancel(settlement: Settlement, reason: str) -> Settlement:
+    """The settlement of a job that somebody wants cancelled: it does not come back."""
+    if settlement.target in FINAL:
+        return settlement
+    return replace(settlement, move=Move.CANCEL, target=State.CANCELLED, reason=reason, delay_us=0)
+
+
+def _after_failure(outcome: Failed, counts: Counts, policy: Retry, chance: float) -> Settlement:
+    failures = counts.failures + 1
+    settle = _Settler(Counts(failures=failures, crashes=counts.crashes))
+    label = "timed out" if outcome.timed_out else "failed"
+    verdict = judge(policy, outcome.names, failures, chance)
+    if not verdict.again:
+        reason = (
+            f"{label} {failures} of {verdict.max_attempts} times: {outcome.error.type}"
+            if verdict.max_attempts > 1
+            else f"{label}: {outcome.error.type}"
+        )
+        return settle(Move.FAIL, State.DEAD, label, reason, error=outcome.error)
+    delay = verdict.delay_seconds if outcome.after_seconds is None else outcome.after_seconds
+    return settle.later(Move.RETRY, label, delay, error=outcome.error)
+
+
+def _after_crash(outcome: Crashed, counts: Counts) -> Settlement:
+    crashes = counts.crashes + outcome.proven
+    settle = _Settler(Counts(failures=counts.failures, crashes=crashes))
+    if outcome.cancel_reason is not None:
+        return settle(
+            Move.CANCEL, State.CANCELLED, "crashed", outcome.cancel_reason, error=outcome.error
+        )
+    if crashes >= MAX_CRASHES:
+        reason = f"killed its worker {crashes} times"
+    elif outcome.lost_deliveries >= MAX_LOST_DELIVERIES:
+        reason = f"delivered {outcome.lost_deliveries} times without a verdict"
+    else:
+        return settle(Move.RESCUE, State.READY, "crashed", error=outcome.error)
+    return settle(Move.FAIL, State.DEAD, "crashed", reason, error=outcome.error)
+
+
+class _Settler:
+    """Makes settlements that carry the counts along."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def __call__(
+        self,
+        move: Move,
+        target: State,
+        label: str,
+        reason: str | None = None,
+        *,
+        delay_us: int = 0,
+        error: ErrorInfo | None = None,
+    ) -> Settlement:
+        return Settlement(
+            move=move,
+            target=target,
+            label=label,
+            reason=reason,
+            delay_us=delay_us,
+            failures=self._counts.failures,
+            crashes=self._counts.crashes,
+            error=error,
+        )
+
+    def later(
+        self, move: Move, label: str, delay_seconds: float, error: ErrorInfo | None = None
+    ) -> Settlement:
+        delay_us = microseconds(delay_seconds)
+        target = State.SCHEDULED if delay_us else State.READY
+        return self(move, target, label, delay_us=delay_us, error=error)

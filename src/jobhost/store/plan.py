@@ -1,0 +1,110 @@
+"""Plans and the two runners that drive them.
+
+    Plan[T] = Generator[Statement, Reply, T]
+
+`yield Statement("name", {...})` reads as "execute and give me the reply". Plans
+compose with `yield from`. A runner is handed a function that makes the plan, not the
+plan itself, since a generator serves one transaction only.
+
+Plans never catch store errors: a statement that failed has spoilt its transaction.
+They use ON CONFLICT and RETURNING, and let the rows say what happened.
+"""
+
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A named statement and its parameters.
+
+    Args:
+        name: Name of the `.sql` file.
+        params: Values by name; the connection adds `now`.
+        rows: For a statement that inserts many rows: their values, in the order of
+            its columns.
+    """
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[Row] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a statement gave back: its rows, and how many rows it changed."""
+
+    rows: list[Row]
+    changed: int = 0
+
+    @property
+    def first(self) -> Row | None:
+        """The first row, if there is one."""
+        return self.rows[0] if self.rows else None
+
+
+Plan = Generator[Statement, Reply, T]
+
+
+class Connection(Protocol):
+    """What the synchronous runner needs of a connection."""
+
+    def begin(self) -> None:
+        """Open a transaction."""
+        ...
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute one statement in it. Raises StoreError."""
+        ...
+
+    def commit(self) -> None:
+        """Make it durable. An error here means that its outcome is unknown."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo it. Never raises."""
+        ...
+
+
+class Hop(Protocol):
+    """A way to run a function elsewhere and await it, such as a connection's own thread."""
+
+    def __call__(self, function: Callable[[], T]) -> Awaitable[T]:
+        """Run the function and give back what it returns or raises."""
+        ...
+
+
+def run(connection: Connection, make: Callable[[], Plan[T]]) -> T:
+    """Drive one plan in one transaction.
+
+    Raises what the plan or the connection raises, after a rollback. An error of the
+    commit leaves the outcome unknown: the caller repeats under the same id, or reads back.
+    """
+    connection.begin()
+    try:
+        result = _drive(connection, make())
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return result
+
+
+async def run_async(connection: Connection, make: Callable[[], Plan[T]], hop: Hop) -> T:
+    """Drive one plan in one hop to where the connection lives, so that a plan of many
+    statements costs the event loop a single wait."""
+    return await hop(lambda: run(connection, make))
+
+
+def _drive(connection: Connection, plan: Plan[T]) -> T:
+    try:
+        statement = next(plan)
+        while True:
+            statement = plan.send(connection.execute(statement))
+    except StopIteration as end:
+        result: T = end.value
+        return result

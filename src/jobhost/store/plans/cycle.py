@@ -1,0 +1,212 @@
+"""One cycle of a worker: record what has ended, then claim what comes next, in one transaction.
+
+All statements work on sets: a cycle costs about ten of them whatever the number of jobs.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jobhost.jobs.outcomes import Counts, ErrorInfo, obey_cancel
+from jobhost.jobs.records import Delivery, Ended, error_to_json
+from jobhost.jobs.states import FINAL, Move, State
+from jobhost.store.plan import Plan, Reply, Row, Statement
+
+LANE_RETURNED: Final = 0
+"""Jobs handed back uncharged stand before the backlog."""
+
+LANE_FRESH: Final = 1
+
+_UNCHARGED = frozenset({Move.RELEASE, Move.RESCUE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a worker wants to claim.
+
+    Args:
+        node: Its number.
+        queues: Names of queues in the order in which to ask them.
+        tasks: A JSON list of the task names that it knows.
+        slots: How many jobs at most; 0 claims nothing.
+    """
+
+    node: int
+    queues: Sequence[str]
+    tasks: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleReport:
+    """What one cycle did.
+
+    Args:
+        lease_live: Whether the node's lease was live. If not, nothing else happened.
+        claimed: Jobs now owned, in the order in which to start them.
+        lost: Numbers of jobs whose end was refused, since they were no longer owned.
+        cancels: Reasons by number, for running jobs that somebody wants cancelled.
+    """
+
+    lease_live: bool = True
+    claimed: list[Delivery] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    cancels: dict[int, str] = field(default_factory=dict)
+
+
+def cycle(ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
+    """Record and claim. A worker whose lease has ended gets `lease_live=False` and no more."""
+    node = wanted.node
+    lease = yield Statement("hold_lease", {"node": node})
+    if not lease.rows:
+        return CycleReport(lease_live=False)
+    wishes = yield Statement("cancellations", {"node": node})
+    cancels: dict[int, str] = dict(wishes.rows)
+    lost = yield from settle(ended, cancels, node=node, writer=node)
+    if cancels and not cancels.keys().isdisjoint([end.job for end in ended]):
+        yield Statement("forget_cancellations")
+    claimed: list[Delivery] = []
+    for queue in wanted.queues:
+        if len(claimed) >= wanted.slots:
+            break
+        claimed += yield from _claim(queue, wanted, wanted.slots - len(claimed))
+    return CycleReport(claimed=claimed, lost=lost, cancels=cancels)
+
+
+def settle(
+    ended: Sequence[Ended], cancels: dict[int, str], *, node: int, writer: int
+) -> Plan[list[int]]:
+    """Move ended jobs to where their settlements say. Returns the jobs that were not owned.
+
+    Args:
+        ended: The attempts.
+        cancels: Cancels on their way: such a job does not become ready or scheduled again.
+        node: In whose name the jobs stand.
+        writer: Whose live lease gives the right to write: the node itself, or its rescuer.
+    """
+    if not ended:
+        return []
+    guard = {"node": node, "writer": writer}
+    completed = [end for end in ended if end.settlement.label == "succeeded"]
+    others = [_obey(end, cancels) for end in ended if end.settlement.label != "succeeded"]
+    changed = 0
+    if completed:
+        listed = json.dumps([(e.job, e.epoch, e.duration_us, e.result) for e in completed])
+        changed += (yield Statement("complete", {"ended": listed, **guard})).changed
+    if others:
+        changed += yield from _settle_others(others, guard)
+    if changed == len(ended):
+        owned = [end.job for end in ended]
+    else:
+        held = yield from read_back(node)
+        owned = [end.job for end in ended if (end.job, end.epoch) in held]
+    yield Statement("leave_running", {"jobs": json.dumps(owned), "node": node})
+    return sorted({end.job for end in ended} - set(owned))
+
+
+def _settle_others(others: Sequence[Ended], guard: dict[str, Any]) -> Plan[int]:
+    """Everything but a plain success: `others` by the table that they go to."""
+    final = [end for end in others if end.settlement.target in FINAL]
+    again = [end for end in others if end.settlement.target not in FINAL]
+    later = [end for end in again if end.settlement.target is State.SCHEDULED]
+    ready = [end for end in again if end.settlement.target is State.READY]
+    changed = 0
+    if final:
+        changed += (yield _about("finish", final, guard)).changed
+    if again:
+        yield _about("append_attempts", again, guard)
+    if later:
+        changed += (yield _about("reschedule", later, guard)).changed
+    if ready:
+        first_seq = yield from draw_numbers(len(ready))
+        changed += (yield _about("hand_back", ready, {**guard, "first_seq": first_seq})).changed
+    return changed
+
+
+def _about(name: str, ended: Sequence[Ended], params: dict[str, Any]) -> Statement:
+    return Statement(name, {**params, "ended": json.dumps([_plain(end) for end in ended])})
+
+
+def _plain(end: Ended) -> dict[str, Any]:
+    settlement = end.settlement
+    return {
+        "job": end.job,
+        "epoch": end.epoch,
+        "duration_us": end.duration_us if end.duration_us >= 0 else None,
+        "state": settlement.target.value,
+        "reason": settlement.reason,
+        "outcome": settlement.label,
+        "delay_us": settlement.delay_us,
+        "lane": LANE_RETURNED if settlement.move in _UNCHARGED else LANE_FRESH,
+        "failures": settlement.failures,
+        "crashes": settlement.crashes,
+        "error": error_text(settlement.error),
+    }
+
+
+def _obey(end: Ended, cancels: dict[int, str]) -> Ended:
+    """A job that somebody has cancelled does not wait for another attempt."""
+    if end.job not in cancels:
+        return end
+    return end._replace(settlement=obey_cancel(end.settlement, cancels[end.job]))
+
+
+def draw_numbers(count: int) -> Plan[int]:
+    """Take `count` numbers of the store's one sequence; returns the first."""
+    drawn = yield Statement("draw_numbers", {"count": count})
+    last: int = drawn.rows[0][0]
+    return last - count + 1
+
+
+def error_text(error: ErrorInfo | None) -> str | None:
+    """An error as the JSON text that is stored."""
+    return None if error is None else json.dumps(error_to_json(error))
+
+
+def _claim(queue: str, wanted: Wanted, slots: int) -> Plan[list[Delivery]]:
+    params = {"queue": queue, "tasks": wanted.tasks}
+    found: Reply = yield Statement("claim_ready", {**params, "wanted": slots})
+    yield from _take(found.rows, params, wanted.node)
+    return [Delivery(*row[3:]) for row in found.rows]
+
+
+def _take(rows: list[Row], params: dict[str, Any], node: int) -> Plan[None]:
+    """Move the rows just read from ready to running, by stretches of one priority and lane."""
+    start = 0
+    for at, row in enumerate(rows):
+        if at + 1 == len(rows) or rows[at + 1][:2] != row[:2]:
+            stretch = {
+                **params,
+                "priority": row[0],
+                "lane": row[1],
+                "first_seq": rows[start][2],
+                "last_seq": row[2],
+            }
+            yield Statement("start_running", {**stretch, "node": node})
+            yield Statement("leave_ready", stretch)
+            start = at + 1
+
+
+def claim_one(job_id: bytes, task: str, node: int) -> Plan[Delivery | None]:
+    """Claim one fresh job by its id; None when it is not waiting any more."""
+    found = yield Statement("claim_one", {"id": job_id})
+    if found.first is None:
+        return None
+    params = {"queue": found.first[8], "tasks": json.dumps([task])}
+    yield from _take(found.rows, params, node)
+    return Delivery(*found.first[3:])
+
+
+def read_back(node: int) -> Plan[dict[tuple[int, int], Counts]]:
+    """What the store holds in this node's name: job and epoch, with the counts that a release
+    must keep.
+
+    A claim is owned only once its reply was read: a worker whose cycle broke compares this
+    with what it knows, releases the rest and repeats what was not recorded.
+    """
+    found = yield Statement("held", {"node": node})
+    return {
+        (job, epoch): Counts(failures=failures, crashes=crashes)
+        for job, epoch, failures, crashes in found.rows
+    }

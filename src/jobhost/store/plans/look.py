@@ -1,0 +1,148 @@
+"""Everything that only reads. Each plan is one consistent snapshot."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from jobhost.clock import to_datetime
+from jobhost.jobs.envelope import Envelope
+from jobhost.jobs.outcomes import ErrorInfo
+from jobhost.jobs.records import Attempt, JobRecord, Tally
+from jobhost.jobs.states import State
+from jobhost.store.plan import Plan, Row, Statement
+
+PAGE_MAX: Final = 1000
+"""Jobs of one listing: more is read page by page."""
+
+_NEWEST: Final = 2**62
+
+_LIST_OF: Final = {
+    None: "list_jobs",
+    State.READY: "list_ready",
+    State.SCHEDULED: "list_scheduled",
+    State.BLOCKED: "list_blocked",
+    State.RUNNING: "list_running",
+    State.SUCCEEDED: "list_succeeded",
+    State.DEAD: "list_unsuccessful",
+    State.CANCELLED: "list_unsuccessful",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs to list: newest first, at most `limit` (1 to PAGE_MAX).
+
+    `before` continues a listing: the `next` of the page before.
+    """
+
+    state: State | None = None
+    queue: str | None = None
+    task: str | None = None
+    limit: int = 50
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a listing; `next` is None on the last one."""
+
+    jobs: list[JobRecord]
+    next: int | None
+
+
+def show(job_id: bytes) -> Plan[JobRecord | None]:
+    """One job; None when there is none of that id."""
+    found = yield Statement("show_job", {"id": job_id})
+    return None if found.first is None else _record(found.first)
+
+
+def attempts(job_id: bytes) -> Plan[list[Attempt]]:
+    """The ended attempts of a job, oldest first."""
+    found = yield Statement("attempts_of", {"id": job_id})
+    return [_attempt(row) for row in found.rows]
+
+
+def list_jobs(wanted: Filter) -> Plan[Page]:
+    """One page of jobs, newest first."""
+    if wanted.state is State.SUSPENDED:
+        return Page(jobs=[], next=None)
+    found = yield Statement(
+        _LIST_OF[wanted.state],
+        {
+            "state": wanted.state,
+            "queue": wanted.queue,
+            "task": wanted.task,
+            "before": _NEWEST if wanted.before is None else wanted.before,
+            "limit": wanted.limit,
+        },
+    )
+    full = len(found.rows) == wanted.limit
+    return Page(jobs=[_record(row) for row in found.rows], next=found.rows[-1][0] if full else None)
+
+
+def tally() -> Plan[Tally]:
+    """How many jobs are in each state. Counts rows: for people, not for the worker."""
+    found = yield Statement("tally")
+    counts = {State(state): count for state, count, _ in found.rows}
+    due = [due_at for _, _, due_at in found.rows if due_at is not None]
+    return Tally(states=counts, next_due_at=to_datetime(due[0]) if due else None)
+
+
+def something_waits(queues: Sequence[str]) -> Plan[bool]:
+    """Whether any of these queues has a job that is ready or running."""
+    found = yield Statement("something_waits", {"queues": json.dumps(list(queues))})
+    return bool(found.rows)
+
+
+def _record(row: Row) -> JobRecord:
+    (_, job_id, task, queue, priority, state, reason, created_at, due_at, claimed_at, ended_at,
+     epoch, deliveries, failures, crashes, worker, payload, envelope, parent, result, error,
+     cancel_requested) = row  # fmt: skip
+    return JobRecord(
+        id=UUID(bytes=job_id),
+        task=task,
+        queue=queue,
+        priority=priority,
+        state=State(state),
+        reason=reason,
+        created_at=to_datetime(created_at),
+        due_at=_moment(due_at),
+        claimed_at=_moment(claimed_at),
+        ended_at=_moment(ended_at),
+        epoch=epoch,
+        deliveries=deliveries,
+        failures=failures,
+        crashes=crashes,
+        worker=worker,
+        payload=payload,
+        envelope=Envelope.from_text(envelope),
+        parent=None if parent is None else UUID(bytes=parent),
+        result=result,
+        error=_error(error),
+        cancel_requested=bool(cancel_requested),
+    )
+
+
+def _attempt(row: Row) -> Attempt:
+    epoch, outcome, claimed_at, ended_at, duration_us, worker, error = row
+    return Attempt(
+        epoch=epoch,
+        outcome=outcome,
+        claimed_at=_moment(claimed_at),
+        ended_at=to_datetime(ended_at),
+        duration_seconds=None if duration_us is None else duration_us / 1_000_000,
+        worker=worker,
+        error=_error(error),
+    )
+
+
+def _moment(instant: int | None) -> datetime | None:
+    return None if instant is None else to_datetime(instant)
+
+
+def _error(text: str | None) -> ErrorInfo | None:
+    plain: dict[str, Any] | None = None if text is None else json.loads(text)
+    return None if plain is None else ErrorInfo(**plain)

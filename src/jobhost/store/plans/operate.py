@@ -1,0 +1,75 @@
+"""What an operator does to a job: cancel it, or redrive it."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from jobhost.jobs.states import FINAL, Move, State, may
+from jobhost.store.plan import Plan, Statement
+from jobhost.store.plans.cycle import draw_numbers
+
+
+class CancelResult(StrEnum):
+    """What a cancel came to."""
+
+    CANCELLED = "cancelled"
+    """It had not started, and never will."""
+    REQUESTED = "requested"
+    """It runs; its worker has been asked to stop it."""
+    TOO_LATE = "too late"
+    """It had ended before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redriven:
+    """What a redrive came to: `done`, or the state that does not allow it."""
+
+    done: bool
+    state: State
+
+
+_WAITING: Final = {
+    State.READY: ("cancel_ready", "leave_ready_by_job"),
+    State.SCHEDULED: ("cancel_scheduled", "leave_scheduled"),
+    State.BLOCKED: ("cancel_blocked", "leave_blocked"),
+}
+
+
+def cancel(job_id: bytes, reason: str) -> Plan[CancelResult | None]:
+    """Cancel a job; None when there is no job of that id.
+
+    A waiting job ends at once, in this transaction. A running one is asked through
+    its worker. One that has ended stays as it is.
+    """
+    found = yield Statement("find_job", {"id": job_id})
+    if found.first is None:
+        return None
+    job, queue, state = found.first[0], found.first[1], State(found.first[2])
+    if state in FINAL:
+        return CancelResult.TOO_LATE
+    if state is State.RUNNING:
+        yield Statement("request_cancel", {"job": job, "reason": reason})
+        return CancelResult.REQUESTED
+    end, leave = _WAITING[state]
+    yield Statement(end, {"job": job, "queue": queue, "reason": reason})
+    yield Statement(leave, {"jobs": json.dumps([job]), "queue": queue})
+    return CancelResult.CANCELLED
+
+
+def redrive(job_id: bytes) -> Plan[Redriven | None]:
+    """Send a dead or cancelled job back with fresh counts; None when there is no such job.
+
+    Its epoch and its history are kept.
+    """
+    found = yield Statement("find_job", {"id": job_id})
+    if found.first is None:
+        return None
+    job, state = found.first[0], State(found.first[2])
+    if not may(Move.REDRIVE, state, State.READY):
+        return Redriven(done=False, state=state)
+    yield Statement("keep_last_attempt", {"job": job})
+    seq = yield from draw_numbers(1)
+    yield Statement("redrive", {"job": job, "seq": seq})
+    yield Statement("leave_done", {"job": job})
+    return Redriven(done=True, state=State.READY)

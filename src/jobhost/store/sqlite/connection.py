@@ -1,0 +1,238 @@
+"""One connection to the file: transactions through the turnstile, statements by name."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jobhost.clock import Clock
+from jobhost.errors import StoreError, StoreUnavailable
+from jobhost.store.plan import Reply, Row, Statement
+from jobhost.store.sqlite.faults import DRIVER_ERRORS, translate
+from jobhost.store.sqlite.library import statements
+from jobhost.store.sqlite.turnstile import Turnstile
+
+CACHE_KIB: Final = 8 * 1024
+"""Page cache of one connection: the hot ends of all tables fit; idle processes stay small."""
+
+CHECKPOINT_PAGES: Final = 4000
+"""Pages of the WAL (16 MiB) after which a commit also moves them into the file."""
+
+_CHUNKS: Final = (64, 16, 4, 1)
+"""Rows of one INSERT: a few sizes, so that every text is prepared once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where and how to connect.
+
+    Args:
+        path: The database file.
+        folder: The folder of locks beside it.
+        synchronous: "FULL", or "NORMAL": then a power cut may lose the last commits.
+        busy_seconds: Longest wait for the turn to write.
+        clock: The store's clock.
+    """
+
+    path: Path
+    folder: Path
+    synchronous: str
+    busy_seconds: float
+    clock: Clock
+
+
+class SqliteConnection:
+    """A connection in the hands of one thread at a time.
+
+    Args:
+        target: Where and how.
+        writes: Whether its transactions write; those pass the turnstile.
+    """
+
+    def __init__(self, target: Target, *, writes: bool) -> None:
+        self._target = target
+        self._writes = writes
+        self._pid = os.getpid()
+        self._turnstile = Turnstile(target.folder, target.busy_seconds) if writes else None
+        self._statements = statements()
+        self._raw = self._open()
+
+    def begin(self) -> None:
+        """Open a transaction; a writing one waits for its turn first."""
+        self._refuse_other_process()
+        if self._turnstile is None:
+            self.begin_snapshot()
+            return
+        self._turnstile.enter()
+        try:
+            self._plain("BEGIN IMMEDIATE")
+        except BaseException:
+            self._turnstile.leave()
+            raise
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute one statement. Raises StoreError."""
+        sql = self._statements[statement.name]
+        try:
+            if statement.rows is not None:
+                return Reply([], self._insert(statement.name, statement.rows))
+            params = dict(statement.params)
+            if sql.wants_now:
+                params["now"] = self._target.clock.now()
+            cursor = self._raw.execute(sql.text, params)
+            rows: list[Row] = cursor.fetchall() if cursor.description else []
+            return Reply(rows, max(cursor.rowcount, 0))
+        except DRIVER_ERRORS as error:
+            raise translate(error, self._target.path) from error
+
+    def script(self, text: str) -> None:
+        """Execute the statements of a migration inside the open transaction."""
+        part = ""
+        for line in text.splitlines(keepends=True):
+            part += line
+            if sqlite3.complete_statement(part):
+                self._plain(part)
+                part = ""
+
+    def commit(self) -> None:
+        """Make it durable, and let the next writer in."""
+        self._plain("COMMIT")
+        if self._turnstile is not None:
+            self._turnstile.leave()
+
+    def rollback(self) -> None:
+        """Undo whatever is open, and let the next writer in. Never raises."""
+        with suppress(sqlite3.Error):
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
+        if self._turnstile is not None:
+            self._turnstile.leave()
+
+    def use_wal(self) -> None:
+        """Switch the file to a write-ahead log, which it then stays in."""
+        if self._turnstile is None:
+            raise TypeError("only a writing connection changes the journal")
+        self._turnstile.enter()
+        try:
+            self._plain("PRAGMA journal_mode = WAL")
+        finally:
+            self._turnstile.leave()
+
+    def reading(self) -> "Snapshot":
+        """This connection for a plan that only reads: it does not wait for a turn."""
+        return Snapshot(self)
+
+    def begin_snapshot(self) -> None:
+        """Open a transaction that reads one consistent state."""
+        self._refuse_other_process()
+        self._plain("BEGIN")
+
+    def end_snapshot(self) -> None:
+        """Close it."""
+        self._plain("COMMIT")
+
+    def close(self) -> None:
+        """Close. The last one to close moves the WAL into the file, so it waits for its turn."""
+        if self._pid != os.getpid():
+            self.abandon()
+            return
+        entered = False
+        if self._turnstile is not None:
+            with suppress(StoreError):
+                self._turnstile.enter()
+                entered = True
+        with suppress(sqlite3.Error):
+            self._raw.close()
+        if self._turnstile is not None:
+            if entered:
+                self._turnstile.leave()
+            self._turnstile.close()
+
+    def abandon(self) -> None:
+        """Forget a connection that was inherited through a fork.
+
+        Even closing it here could damage the file under the parent, so the object is made
+        to outlive this process.
+        """
+        import ctypes  # noqa: PLC0415 - only ever needed after a fork
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._raw))
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process got the connection through a fork."""
+        return self._pid != os.getpid()
+
+    def _refuse_other_process(self) -> None:
+        if self.inherited:
+            raise StoreUnavailable(
+                "this connection was opened before a fork and cannot be used in the child: "
+                "open the worker after forking"
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        path = self._target.path
+        try:
+            raw = sqlite3.connect(
+                path.absolute().as_uri() + "?mode=rw",
+                uri=True,
+                timeout=self._target.busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            for pragma in (
+                f"synchronous = {self._target.synchronous}",
+                f"cache_size = -{CACHE_KIB}",
+                f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+                "trusted_schema = OFF",
+                "temp_store = MEMORY",
+            ):
+                raw.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise translate(error, path) from error
+        return raw
+
+    def _insert(self, name: str, rows: Sequence[Row]) -> int:
+        """Insert rows, many to a statement: each statement gives up the interpreter's lock, and
+        in a busy process getting it back is what costs."""
+        sql = self._statements[name]
+        changed = at = 0
+        for size in _CHUNKS:
+            while len(rows) - at >= size:
+                values = [value for row in rows[at : at + size] for value in row]
+                changed += self._raw.execute(sql.for_rows(size), values).rowcount
+                at += size
+        return changed
+
+    def _plain(self, sql: str) -> None:
+        try:
+            self._raw.execute(sql)
+        except sqlite3.Error as error:
+            raise translate(error, self._target.path) from error
+
+
+class Snapshot:
+    """A writing connection as the runner sees it when a plan only reads."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+
+    def begin(self) -> None:
+        """Open a reading transaction."""
+        self._connection.begin_snapshot()
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute one statement."""
+        return self._connection.execute(statement)
+
+    def commit(self) -> None:
+        """End the transaction."""
+        self._connection.end_snapshot()
+
+    def rollback(self) -> None:
+        """End the transaction after an error."""
+        with suppress(StoreError):
+            self._connection.end_snapshot()

@@ -1,0 +1,46 @@
+"""SQLite's errors in jobhost's words, each with the next step. Translated here and nowhere else."""
+
+import sqlite3
+from pathlib import Path
+
+from jobhost.errors import (
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreRefusedData,
+    StoreUnavailable,
+)
+
+_PRIMARY = 0xFF
+"""SQLite's extended error codes carry the primary code in their lowest byte."""
+
+_BY_CODE: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_BUSY: (StoreBusy, "is locked by another process; repeat, or find the holder"),
+    sqlite3.SQLITE_LOCKED: (StoreBusy, "is locked by another connection; repeat"),
+    sqlite3.SQLITE_FULL: (StoreFull, "cannot grow, the disk is full; free some space and repeat"),
+    sqlite3.SQLITE_READONLY: (StoreReadOnly, "is read-only; check its owner, mode and mount"),
+    sqlite3.SQLITE_CANTOPEN: (StoreUnavailable, "cannot be opened; check the path and its rights"),
+    sqlite3.SQLITE_IOERR: (StoreUnavailable, "had an input/output error; check the disk"),
+    sqlite3.SQLITE_PERM: (StoreUnavailable, "may not be opened; check its owner and mode"),
+    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "is damaged; stop all workers and restore a backup"),
+    sqlite3.SQLITE_NOTADB: (StoreDamaged, "is not an SQLite database; check the address"),
+    sqlite3.SQLITE_TOOBIG: (StoreRefusedData, "refused a value as too long"),
+    sqlite3.SQLITE_CONSTRAINT: (StoreRefusedData, "refused a value"),
+    sqlite3.SQLITE_MISMATCH: (StoreRefusedData, "refused a value of the wrong type"),
+}
+
+DRIVER_ERRORS = (sqlite3.Error, UnicodeError, OverflowError)
+"""What the driver raises: its own errors, and Python's for values that it cannot bind."""
+
+
+def translate(error: Exception, path: Path) -> StoreError:
+    """The jobhost error for a driver error about this file. The caller raises it `from` that."""
+    if isinstance(error, (UnicodeError, OverflowError)):
+        return StoreRefusedData(f"{path} refused a value: {error}")
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int) and (code & _PRIMARY) in _BY_CODE:
+        kind, what = _BY_CODE[code & _PRIMARY]
+        return kind(f"{path} {what} ({error})")
+    return StoreError(f"{path}: {error}")

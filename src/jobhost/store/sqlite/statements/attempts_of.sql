@@ -1,0 +1,7 @@
+-- All ended attempts of a job, oldest first.
+SELECT a.epoch, a.outcome, a.claimed_at, a.ended_at, a.duration_us, n.host || ':' || n.pid, a.error
+FROM jobhost_job j
+CROSS JOIN jobhost_attempts a ON a.job = j.number
+LEFT JOIN jobhost_node n ON n.number = a.node
+WHERE j.id = :id
+ORDER BY a.epoch

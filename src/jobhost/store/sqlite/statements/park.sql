@@ -1,0 +1,7 @@
+-- They wait outside the queue, keeping their place in it.
+INSERT INTO jobhost_blocked
+    (job, reason, queue, priority, lane, seq, task, epoch, deliveries, failures, crashes)
+SELECT r.job, :reason, r.queue, r.priority, r.lane, r.seq, r.task, r.epoch, r.deliveries,
+    r.failures, r.crashes
+FROM jobhost_ready r
+WHERE r.queue = :queue AND r.job IN (SELECT value FROM json_each(:jobs))

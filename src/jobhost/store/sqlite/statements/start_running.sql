@@ -1,0 +1,9 @@
+-- Takes the rows just read, by the stretch of the key that they fill. Epoch and deliveries rise
+-- here, at the claim, so that a job that kills its worker is counted.
+INSERT INTO jobhost_running
+    (job, epoch, node, claimed_at, queue, priority, task, deliveries, failures, crashes)
+SELECT job, epoch + 1, :node, :now, queue, priority, task, deliveries + 1, failures, crashes
+FROM jobhost_ready
+WHERE queue = :queue AND priority = :priority AND lane = :lane
+    AND seq BETWEEN :first_seq AND :last_seq
+    AND task IN (SELECT value FROM json_each(:tasks))

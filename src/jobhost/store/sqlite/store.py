@@ -1,0 +1,247 @@
+"""The store in one SQLite file: connections opened lazily, one writing and one reading
+for the whole process, more for owners of their own such as a worker's threads."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from jobhost.clock import Clock
+from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
+from jobhost.store.plan import Plan, Statement, run, run_async
+from jobhost.store.sqlite import presence, schema
+from jobhost.store.sqlite.bell import Ringer, SocketBell
+from jobhost.store.sqlite.connection import SqliteConnection, Target
+from jobhost.store.sqlite.shared import SharedConnection
+
+T = TypeVar("T")
+
+OLDEST_SQLITE: Final = (3, 35, 0)
+"""The first with RETURNING."""
+
+BUSY_SECONDS: Final = 15.0
+"""Longest wait for the turn to write: far above any of our transactions, below the patience
+of a web server."""
+
+
+class SqliteStore:
+    """A store in one file; see `seam.Store` for the methods' contracts.
+
+    Opened by its first use. After a fork the child opens connections of its own.
+
+    Args:
+        path: The database file; created with its schema by the first write.
+        clock: The store's clock.
+        synchronous: "FULL" (default) or "NORMAL", which is faster for single enqueues and
+            may lose the last commits at a power cut, though not at a crash of the process.
+    """
+
+    def __init__(self, path: Path, clock: Clock, *, synchronous: str = "FULL") -> None:
+        self._path = path.absolute()
+        self._folder = self._path.with_name(self._path.name + "-run")
+        self._target = Target(
+            path=self._path,
+            folder=self._folder,
+            synchronous=synchronous,
+            busy_seconds=BUSY_SECONDS,
+            clock=clock,
+        )
+        self._process = self._new_process()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"sqlite:///{self._path}"
+
+    def write(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan in a writing transaction on the process's own connection."""
+        self._notice_fork()
+        return run(self._process.writer, make)
+
+    def read(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan that only reads."""
+        self._notice_fork()
+        return run(self._process.reader, make)
+
+    async def write_async(self, make: Callable[[], Plan[T]]) -> T:
+        """`write` for a caller on an event loop: the whole plan in one hop to a thread."""
+        self._notice_fork()
+        return await run_async(self._process.writer, make, self._process.hop)
+
+    async def read_async(self, make: Callable[[], Plan[T]]) -> T:
+        """`read` for a caller on an event loop: the whole plan in one hop to a thread."""
+        self._notice_fork()
+        return await run_async(self._process.reader, make, self._process.hop)
+
+    def session(self) -> "SqliteSession":
+        """A connection of its own, for one owner."""
+        return SqliteSession(self._connect(writes=True))
+
+    def migrate(self) -> list[str]:
+        """Create the file if need be and bring its schema to this release."""
+        self._create_file()
+        connection = SqliteConnection(self._target, writes=True)
+        try:
+            return schema.migrate(connection)
+        finally:
+            connection.close()
+
+    def announce(self) -> None:
+        """Ring the bells of all workers."""
+        self._notice_fork()
+        self._process.ringer.ring_all()
+
+    def listen(self, node: str) -> SocketBell:
+        """The bell of this node."""
+        return SocketBell(self._folder, node)
+
+    def attend(self, node: str) -> presence.LockedFile:
+        """Hold proof that this node lives."""
+        return presence.LockedFile(self._folder, node)
+
+    def dead_nodes(self) -> list[str]:
+        """Nodes whose process is proven to be gone."""
+        return presence.dead_nodes(self._folder)
+
+    def forget_node(self, node: str) -> None:
+        """Remove the files of a node that was rescued."""
+        presence.forget(self._folder, node)
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        self._notice_fork()
+        self._process.close()
+        self._process = self._new_process()
+
+    def _new_process(self) -> "_Process":
+        return _Process(self._folder, self._connect)
+
+    def _notice_fork(self) -> None:
+        """In a forked child: leave the parent's connections alone, and begin with own ones."""
+        if self._process.pid != os.getpid():
+            self._process.abandon()
+            self._process = self._new_process()
+
+    def _connect(self, *, writes: bool) -> SqliteConnection:
+        with self._process.schema_lock:
+            if not self._process.schema_is_current:
+                self._ensure_schema(create=writes)
+                self._process.schema_is_current = True
+        return SqliteConnection(self._target, writes=writes)
+
+    def _ensure_schema(self, *, create: bool) -> None:
+        if not self._path.exists():
+            if not create:
+                raise StoreUnavailable(
+                    f"there is no store at {self._path}: check the address, or make one with "
+                    "'jobhost migrate'"
+                )
+            self.migrate()
+            return
+        _refuse_old_sqlite()
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        applied = self._applied()
+        schema.refuse_newer(applied)
+        if applied < schema.newest():
+            if not create:
+                raise SchemaMismatch(
+                    f"{self._path} has no current jobhost schema: run 'jobhost migrate'"
+                )
+            self.migrate()
+
+    def _applied(self) -> int:
+        connection = SqliteConnection(self._target, writes=False)
+        try:
+            rows = connection.execute(Statement("applied_migrations")).rows
+        except StoreError as error:
+            if "no such table" in str(error):
+                return 0
+            raise
+        finally:
+            connection.close()
+        return max((number for number, _ in rows), default=0)
+
+    def _create_file(self) -> None:
+        _refuse_old_sqlite()
+        if not self._path.parent.is_dir():
+            raise StoreUnavailable(
+                f"the folder {self._path.parent} does not exist: create it, or change the address"
+            )
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{self._path} cannot be created: {error.strerror}; check the folder's rights"
+            ) from error
+        connection = SqliteConnection(self._target, writes=True)
+        try:
+            connection.use_wal()
+        finally:
+            connection.close()
+
+
+class _Process:
+    """What a store holds open in one process; a fork begins with a new one."""
+
+    def __init__(self, folder: Path, connect: "_Connect") -> None:
+        self.pid = os.getpid()
+        self.writer = SharedConnection(lambda: connect(writes=True))
+        self.reader = SharedConnection(lambda: connect(writes=False))
+        self.ringer = Ringer(folder)
+        self.schema_lock = threading.Lock()
+        self.schema_is_current = False
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="jobhost-store")
+
+    async def hop(self, function: Callable[[], T]) -> T:
+        """Run a function on the store's thread, started by its first use."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+
+    def close(self) -> None:
+        """Close everything."""
+        self._executor.shutdown()
+        self.reader.close()
+        self.writer.close()
+        self.ringer.close()
+
+    def abandon(self) -> None:
+        """Forget everything without closing it: it is the parent's."""
+        self.writer.abandon()
+        self.reader.abandon()
+
+
+class _Connect(Protocol):
+    def __call__(self, *, writes: bool) -> SqliteConnection: ...
+
+
+class SqliteSession:
+    """A connection with one owner; see `seam.Session`."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+
+    def write(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan in a writing transaction."""
+        return run(self._connection, make)
+
+    def read(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan that only reads, without waiting for a turn to write."""
+        return run(self._connection.reading(), make)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _refuse_old_sqlite() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreUnavailable(
+            f"jobhost needs SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer, this Python has "
+            f"{sqlite3.sqlite_version}: use a newer Python"
+        )

@@ -1,0 +1,136 @@
+"""A fair way in for writers of different processes.
+
+SQLite lets a waiting writer poll with growing pauses, so one busy writer starves the
+others. Here every write passes two locked files: the *gate*, where writers queue, and the
+*floor*, held while writing. Who holds the gate is next; having got the floor, it opens
+the gate again. A writer that has just finished must queue at the gate like all others.
+
+Checkpoints happen inside a commit or a close, so they hold the floor too, and never run
+beside another process's commit. (SQLite before 3.51.3 can corrupt a file there.)
+
+The locks are of the `flock` kind: they belong to the open file, the kernel frees them
+when the process dies, and waiters on them are served in turn.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from jobhost.errors import StoreBusy
+
+_POLL_SECONDS: Final = 0.0002
+"""Pause between looks at the floor. Only the one holder of the gate looks, so it stays fair."""
+
+
+class Turnstile:
+    """One writer's way in. Not shared between threads.
+
+    Args:
+        folder: Where the two files are; it must exist.
+        timeout_seconds: Longest wait before StoreBusy.
+    """
+
+    def __init__(self, folder: Path, timeout_seconds: float) -> None:
+        self._gate_path = folder / "gate"
+        self._floor_path = folder / "floor"
+        self._timeout = timeout_seconds
+        self._gate: int | None = None
+        self._floor: int | None = None
+
+    def enter(self) -> None:
+        """Wait for the turn. Raises StoreBusy when it does not come in time."""
+        deadline = time.monotonic() + self._timeout
+        self._pass_gate(deadline)
+        try:
+            self._take_floor(deadline)
+        finally:
+            _unlock(self._gate)
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        _unlock(self._floor)
+
+    def close(self) -> None:
+        """Close both files. Idempotent."""
+        for handle in (self._gate, self._floor):
+            if handle is not None:
+                os.close(handle)
+        self._gate = self._floor = None
+
+    def _pass_gate(self, deadline: float) -> None:
+        if self._gate is None:
+            self._gate = _open(self._gate_path)
+        if not _try_lock(self._gate):
+            handle = _Queued(self._gate_path).wait(deadline)
+            os.close(self._gate)
+            self._gate = handle
+
+    def _take_floor(self, deadline: float) -> None:
+        if self._floor is None:
+            self._floor = _open(self._floor_path)
+        while not _try_lock(self._floor):
+            if time.monotonic() > deadline:
+                raise StoreBusy(
+                    f"another process has been writing for {self._timeout:.0f}s "
+                    f"({self._floor_path} is locked): find it with 'fuser {self._floor_path}'"
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+class _Queued:
+    """A wait in the kernel's queue that can be given up.
+
+    A blocking `flock` cannot be timed out, so a thread of its own waits on a file of its
+    own: when nobody wants the lock any more, that thread frees it as soon as it gets it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mutex = threading.Lock()
+        self._handle: int | None = None
+        self._given_up = False
+        self._ready = threading.Event()
+
+    def wait(self, deadline: float) -> int:
+        """The locked file. Raises StoreBusy after the deadline."""
+        threading.Thread(target=self._queue, name="jobhost-turnstile", daemon=True).start()
+        self._ready.wait(max(0.0, deadline - time.monotonic()))
+        with self._mutex:
+            if self._handle is None:
+                self._given_up = True
+                raise StoreBusy(
+                    f"too many writers wait for {self._path}; repeat later or enqueue in batches"
+                )
+            return self._handle
+
+    def _queue(self) -> None:
+        handle = _open(self._path)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with self._mutex:
+            if self._given_up:
+                os.close(handle)
+            else:
+                self._handle = handle
+        self._ready.set()
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unlock(handle: int | None) -> None:
+    if handle is not None:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,0 +1,19 @@
+"""Where jobs run: claim, execute, heartbeat, rescue, drain.
+
+    main thread      signals, and waiting for the end                     worker.py
+    store thread     the only one that claims and records; one cycle      store_loop.py
+                     records a batch and claims the next; stages due
+                     jobs, rescues the dead, watches time limits
+    loop thread      runs `async def` tasks, each in a Task of its own    executor.py
+    job threads      run plain functions, at most one a slot              threads.py
+    heartbeat        renews the lease on its own connection               heartbeat.py
+
+Deliveries go from the store thread to the executor; ended attempts come back through the
+outbox. A job holds a slot from its claim until its attempt has ended; no more is ever
+claimed than there are free slots.
+
+Decisions are pure and stand apart: `drain.py` (when to stop), `rotation.py` (which queue
+first), `verdict.py` (what an exception means), and `jobs/outcomes.py` (what follows).
+
+Start with `worker.py`, then `store_loop.py` and `executor.py`.
+"""

@@ -1,0 +1,90 @@
+"""What may be set for a worker."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jobhost.durations import seconds
+from jobhost.errors import InvalidOption
+from jobhost.jobs.options import check_name
+
+CONCURRENCY_MAX: Final = 10_000
+WEIGHT_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """Settings of one worker.
+
+    Args:
+        queues: Names to serve: a list, or a mapping to weights from 1 to 100; a queue of
+            weight 3 is asked first three times as often as one of weight 1. Default: the
+            queues that the host's tasks name.
+        concurrency: Slots: jobs at a time, 1 to 10,000; plain functions each take a thread.
+            Default 20.
+        lease: How long the store trusts this worker without a heartbeat. Default 30 s.
+            Heartbeats come three times as often.
+        poll: Longest sleep between looks at the store, should a wake-up be lost. Default 1 s.
+        stopping_wait_time: How long running jobs may go on after a first SIGTERM. Default 30 s.
+        cancel_grace: How long a job may take to obey a time limit before the worker's
+            process is given up to stop it. Default 5 s.
+        burst: End when nothing is left to do.
+
+    Raises InvalidOption for a value that is not allowed.
+    """
+
+    queues: list[str] | tuple[str, ...] | Mapping[str, int] | None = None
+    concurrency: int = 20
+    lease: Any = "30s"
+    poll: Any = "1s"
+    stopping_wait_time: Any = "30s"
+    cancel_grace: Any = "5s"
+    burst: bool = False
+    weights: dict[str, int] | None = field(init=False, default=None)
+    lease_seconds: float = field(init=False, default=0.0)
+    poll_seconds: float = field(init=False, default=0.0)
+    stopping_wait_seconds: float = field(init=False, default=0.0)
+    cancel_grace_seconds: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        wanted = self.concurrency
+        if isinstance(wanted, bool) or not isinstance(wanted, int):
+            raise InvalidOption(f"concurrency must be a whole number; got {wanted!r}")
+        if not 1 <= wanted <= CONCURRENCY_MAX:
+            raise InvalidOption(f"concurrency must be from 1 to {CONCURRENCY_MAX}; got {wanted}")
+        derived: dict[str, Any] = {
+            "weights": None if self.queues is None else _weights(self.queues),
+            "lease_seconds": _positive(self.lease, "lease"),
+            "poll_seconds": _positive(self.poll, "poll"),
+            "stopping_wait_seconds": seconds(self.stopping_wait_time, "stopping_wait_time"),
+            "cancel_grace_seconds": _positive(self.cancel_grace, "cancel_grace"),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """Two heartbeats may be missed before the lease ends."""
+        return self.lease_seconds / 3
+
+
+def _weights(queues: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+    if isinstance(queues, str) or not queues:
+        raise InvalidOption(
+            f"queues must be a list of names or map names to weights; got {queues!r}"
+        )
+    given = dict(queues) if isinstance(queues, Mapping) else dict.fromkeys(queues, 1)
+    for name, weight in given.items():
+        check_name(name, "queue")
+        if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= WEIGHT_MAX:
+            raise InvalidOption(
+                f"the weight of queue {name!r} must be a whole number from 1 to {WEIGHT_MAX}; "
+                f"got {weight!r}"
+            )
+    return given
+
+
+def _positive(value: object, what: str) -> float:
+    if (span := seconds(value, what)) <= 0:
+        raise InvalidOption(f"{what} must be longer than zero; got {value!r}")
+    return span

@@ -1,0 +1,105 @@
+"""When a worker stops: a state machine without clocks or signals of its own.
+
+    RUNNING --stop--> DRAINING --idle--> LEAVING
+       |                 |  \\--deadline or second stop--> RELEASING --idle or deadline--> LEAVING
+       |--work is done (burst)--> LEAVING
+       \\--a job cannot be stopped--> RETIRING --idle or deadline--> RELEASING
+
+Only RUNNING claims. DRAINING and RETIRING let running jobs end; RELEASING hands back
+those that have not, uncharged.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+RELEASE_SECONDS: Final = 1.0
+"""How long cancelled jobs may take to end before they are handed back all the same. A second
+signal must end the worker within two seconds, recording included."""
+
+
+class Phase(StrEnum):
+    """What a worker is doing about its end."""
+
+    RUNNING = "running"
+    DRAINING = "draining"
+    RETIRING = "retiring"
+    RELEASING = "releasing"
+    LEAVING = "leaving"
+
+
+class Signal(StrEnum):
+    """What can happen to it."""
+
+    STOP = "stop"
+    """Somebody asked it to stop; the second time means at once."""
+    FINISH = "finish"
+    """Nothing is left to do, and the worker was asked to end then."""
+    RETIRE = "retire"
+    """A job does not obey its time limit."""
+    TICK = "tick"
+    """Time passed; `idle` tells that nothing runs any more and nothing waits to be recorded
+    (for RETIRING: nothing but what cannot be stopped)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """The state: a phase and, but for RUNNING, the instant at which it ends by itself.
+
+    `wait_seconds` is how long running jobs may go on after the first stop.
+    """
+
+    wait_seconds: float
+    phase: Phase = Phase.RUNNING
+    deadline: float = 0.0
+    retired: bool = False
+
+    @property
+    def claims(self) -> bool:
+        """Whether new jobs may be claimed."""
+        return self.phase is Phase.RUNNING
+
+    def step(self, signal: Signal, now: float, *, idle: bool = False) -> "Drain":
+        """The state after this.
+
+        Args:
+            signal: What happened.
+            now: Monotonic seconds.
+            idle: For TICK, see there.
+        """
+        match signal:
+            case Signal.STOP:
+                return self._stop(now)
+            case Signal.FINISH:
+                return replace(self, phase=Phase.LEAVING) if self.claims else self
+            case Signal.RETIRE:
+                return self._retire(now)
+            case Signal.TICK:
+                return self._tick(now, idle=idle)
+
+    def _stop(self, now: float) -> "Drain":
+        if self.phase is Phase.RUNNING:
+            return replace(self, phase=Phase.DRAINING, deadline=now + self.wait_seconds)
+        return self._release(now)
+
+    def _retire(self, now: float) -> "Drain":
+        if self.phase is Phase.RUNNING:
+            deadline = now + self.wait_seconds
+            return replace(self, phase=Phase.RETIRING, deadline=deadline, retired=True)
+        return replace(self, retired=True)
+
+    def _tick(self, now: float, *, idle: bool) -> "Drain":
+        if self.phase in (Phase.RUNNING, Phase.LEAVING):
+            return self
+        if idle:
+            return replace(self, phase=Phase.LEAVING)
+        if now >= self.deadline:
+            if self.phase is Phase.RELEASING:
+                return replace(self, phase=Phase.LEAVING)
+            return self._release(now)
+        return self
+
+    def _release(self, now: float) -> "Drain":
+        if self.phase in (Phase.RELEASING, Phase.LEAVING):
+            return self
+        return replace(self, phase=Phase.RELEASING, deadline=now + RELEASE_SECONDS)

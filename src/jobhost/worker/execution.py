@@ -1,0 +1,129 @@
+"""One delivery in work: what the executor, the time limits and `current_job()` know of it."""
+
+import asyncio
+import time
+from uuid import UUID
+
+from jobhost.clock import to_datetime
+from jobhost.host.current import CancelToken, RunningJob
+from jobhost.host.task import Task
+from jobhost.jobs.envelope import Envelope
+from jobhost.jobs.options import Unset
+from jobhost.jobs.outcomes import Counts
+from jobhost.jobs.records import Delivery
+from jobhost.jobs.retries import Retry
+from jobhost.worker.verdict import Stop
+
+
+class Execution:
+    """Made when a job is claimed, dropped when its attempt has ended.
+
+    Args:
+        delivery: What the store handed over.
+        task: The task that it is for.
+        retry: The policy when the call gave none, and `timeout_seconds` likewise.
+    """
+
+    __slots__ = (
+        "_running_job",
+        "_token",
+        "deadline",
+        "delivery",
+        "handle",
+        "retry",
+        "started",
+        "stop",
+        "stop_reason",
+        "stopped_at",
+        "task",
+        "timeout_seconds",
+    )
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        task: Task[..., object, object],
+        retry: Retry,
+        timeout_seconds: float | None,
+    ) -> None:
+        self.delivery = delivery
+        self.task = task
+        self.retry = retry
+        self.timeout_seconds = timeout_seconds
+        self.started = 0.0
+        self.deadline: float | None = None
+        self.handle: asyncio.Task[None] | None = None
+        self.stop: Stop | None = None
+        self.stop_reason = ""
+        self.stopped_at = 0.0
+        self._token: CancelToken | None = None
+        self._running_job: RunningJob | None = None
+        if delivery.envelope is not None:
+            self._apply(Envelope.from_text(delivery.envelope))
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Job and epoch: two deliveries of one job are two executions."""
+        return self.delivery.job, self.delivery.epoch
+
+    @property
+    def counts(self) -> Counts:
+        """The job's counts while it runs."""
+        delivery = self.delivery
+        return Counts(
+            deliveries=delivery.deliveries, failures=delivery.failures, crashes=delivery.crashes
+        )
+
+    def begin(self) -> None:
+        """The task is about to be called: its time starts now."""
+        self.started = now = time.monotonic()
+        if self.timeout_seconds is not None:
+            self.deadline = now + self.timeout_seconds
+
+    def duration_us(self) -> int:
+        """Microseconds since it began."""
+        return round((time.monotonic() - self.started) * 1_000_000) if self.started else 0
+
+    def ask_to_stop(self, stop: Stop, reason: str) -> bool:
+        """Record why it should stop and tell the job. False when it had been asked before, except
+        that the loss of the job overrides everything."""
+        if self.stop is not None and stop is not Stop.LOST:
+            return False
+        self.stop, self.stop_reason, self.stopped_at = stop, reason, time.monotonic()
+        self.token.set(reason, lease_lost=stop is Stop.LOST)
+        return True
+
+    @property
+    def token(self) -> CancelToken:
+        """Made when first needed."""
+        if self._token is None:
+            self._token = CancelToken()
+        return self._token
+
+    def describe(self) -> RunningJob:
+        """What `current_job()` gives inside it."""
+        if self._running_job is None:
+            delivery, envelope = self.delivery, Envelope.from_text(self.delivery.envelope)
+            job_id = UUID(bytes=delivery.id)
+            self._running_job = RunningJob(
+                id=job_id,
+                task=delivery.task,
+                queue=delivery.queue,
+                delivery=delivery.deliveries,
+                epoch=delivery.epoch,
+                failures=delivery.failures,
+                enqueued_at=to_datetime(delivery.created_at),
+                correlation_id=envelope.correlation_id or str(job_id),
+                trigger=(envelope.trigger_kind, envelope.trigger_detail),
+                parent=None if delivery.parent is None else UUID(bytes=delivery.parent),
+                headers=envelope.headers,
+                tags=envelope.tags,
+                cancel=self.token,
+            )
+        return self._running_job
+
+    def _apply(self, envelope: Envelope) -> None:
+        if envelope.retry is not None:
+            self.retry = envelope.retry
+        if not isinstance(envelope.timeout_seconds, Unset):
+            self.timeout_seconds = envelope.timeout_seconds

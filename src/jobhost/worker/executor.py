@@ -1,0 +1,258 @@
+"""Runs deliveries: `async def` tasks on the worker's event loop, plain functions in its threads.
+
+A job holds its slot from `accept` until its attempt is in the outbox. Nothing that a task
+raises gets past `_end`: every attempt ends in an outcome, and the worker lives.
+"""
+
+import asyncio
+import contextvars
+import random
+import threading
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from jobhost.durations import format_seconds
+from jobhost.errors import InvalidPayload
+from jobhost.events import AttemptFailed, Events
+from jobhost.host.current import enter_job
+from jobhost.host.registry import Registry
+from jobhost.host.wiring import Wiring
+from jobhost.jobs.options import Options, resolve
+from jobhost.jobs.outcomes import (
+    COMPLETED,
+    ErrorInfo,
+    Failed,
+    Outcome,
+    Released,
+    Settlement,
+    Succeeded,
+    Unstorable,
+    decide,
+)
+from jobhost.jobs.records import Delivery, Ended
+from jobhost.jobs.retries import Retry
+from jobhost.jobs.states import State
+from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.worker.execution import Execution
+from jobhost.worker.outbox import Outbox
+from jobhost.worker.threads import JobThreads
+from jobhost.worker.verdict import Stop, outcome_of, timed_out
+
+_RAISED_NOT_RETURNED = (Snooze, DeadLetter, Discard, Retry)
+
+
+class Executor:
+    """The jobs in work.
+
+    Args:
+        tasks: The tasks that this worker knows.
+        wiring: The host's defaults and limits.
+        slots: Jobs at a time.
+        outbox: Where ended attempts go.
+        events: Who hears of failures.
+    """
+
+    def __init__(
+        self, tasks: Registry, wiring: Wiring, *, slots: int, outbox: Outbox, events: Events
+    ) -> None:
+        self._tasks = tasks
+        self._wiring = wiring
+        self._slots = slots
+        self._outbox = outbox
+        self._events = events
+        self._running: dict[tuple[int, int], Execution] = {}
+        self._policies: dict[tuple[str, str], tuple[Retry, float | None]] = {}
+        self._threads: JobThreads[Execution] = JobThreads(slots, self._run_plain)
+        self._loop = asyncio.new_event_loop()
+        self._loop_thread = threading.Thread(
+            target=self._run_loop, name="jobhost-loop", daemon=True
+        )
+        self._flush_is_due = False
+        self.ended_count = 0
+
+    def start(self) -> None:
+        """Start the loop thread."""
+        self._loop_thread.start()
+
+    def close(self) -> None:
+        """Stop the loop thread, if it still answers, and let idle job threads end."""
+        self._threads.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop_thread.join(timeout=1.0)
+
+    @property
+    def free_slots(self) -> int:
+        """How many more jobs may be claimed."""
+        return max(0, self._slots - len(self._running))
+
+    @property
+    def running(self) -> list[Execution]:
+        """The jobs in work."""
+        return list(self._running.values())
+
+    def accept(self, deliveries: Iterable[Delivery]) -> None:
+        """Start jobs just claimed, in their order."""
+        on_loop: list[Execution] = []
+        for delivery in deliveries:
+            execution = self._prepare(delivery)
+            self._running[execution.key] = execution
+            if execution.task.is_async:
+                on_loop.append(execution)
+            else:
+                self._threads.submit(execution)
+        if on_loop:
+            self._loop.call_soon_threadsafe(self._start_on_loop, on_loop)
+
+    def stop_job(self, execution: Execution, stop: Stop, reason: str) -> None:
+        """Ask one job to stop: its token is set, and an `async def` task is cancelled."""
+        if execution.ask_to_stop(stop, reason) and execution.task.is_async:
+            self._loop.call_soon_threadsafe(self._cancel_on_loop, execution)
+
+    def cancel(self, job: int, reason: str) -> None:
+        """Somebody wants this job cancelled."""
+        for execution in self.running:
+            if execution.delivery.job == job:
+                self.stop_job(execution, Stop.CANCEL, reason)
+
+    def lose(self, executions: Iterable[Execution], reason: str) -> None:
+        """These jobs belong to somebody else now: they are told, and record nothing."""
+        for execution in executions:
+            self.stop_job(execution, Stop.LOST, reason)
+
+    def enforce_limits(self, now: float, grace_seconds: float) -> Execution | None:
+        """Ask jobs past their time limit to stop. Returns one that has not obeyed in time."""
+        for execution in self.running:
+            deadline = execution.deadline
+            if deadline is not None and now >= deadline and execution.stop is None:
+                limit = format_seconds(execution.timeout_seconds or 0)
+                self.stop_job(execution, Stop.TIMEOUT, f"ran longer than its limit of {limit}")
+            elif execution.stop is Stop.TIMEOUT and now >= execution.stopped_at + grace_seconds:
+                return execution
+        return None
+
+    def release_all(self) -> None:
+        """Ask all jobs to stop, to be handed back."""
+        for execution in self.running:
+            self.stop_job(execution, Stop.RELEASE, "the worker is stopping")
+
+    def abandon(self) -> list[Ended]:
+        """End what does not end by itself: timed out where that was the reason, else released.
+
+        For the last moments of a process: the jobs' code may still run until it exits.
+        """
+        left = []
+        for execution in self.running:
+            if execution.stop is not Stop.LOST:
+                stuck = execution.stop is Stop.TIMEOUT
+                outcome = timed_out(execution.stop_reason) if stuck else Released()
+                left.append(self._settle(execution, outcome))
+                execution.ask_to_stop(Stop.LOST, "the worker is leaving")
+        return left
+
+    def _prepare(self, delivery: Delivery) -> Execution:
+        task = self._tasks.get(delivery.task)
+        policy = self._policies.get((delivery.task, delivery.queue))
+        if policy is None:
+            call = Options(queue=delivery.queue)
+            options = resolve(call, task.options, self._wiring.queues, self._wiring.defaults)
+            policy = (options.retry, options.timeout_seconds)
+            self._policies[delivery.task, delivery.queue] = policy
+        return Execution(delivery, task, *policy)
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _start_on_loop(self, executions: list[Execution]) -> None:
+        for execution in executions:
+            execution.handle = self._loop.create_task(self._run_async(execution))
+
+    def _cancel_on_loop(self, execution: Execution) -> None:
+        if execution.handle is not None and execution.started:
+            execution.handle.cancel(execution.stop_reason)
+
+    async def _run_async(self, execution: Execution) -> None:
+        enter_job(execution.describe)
+        try:
+            if execution.stop is not None:
+                raise asyncio.CancelledError
+            args, kwargs = execution.task.signature.decode(execution.delivery.payload)
+            execution.begin()
+            value: Any = await execution.task.function(*args, **kwargs)  # type: ignore[misc]
+            outcome = self._outcome(execution, value)
+        except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
+            outcome = outcome_of(error, execution.stop, execution.stop_reason)
+        self._end(execution, outcome)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Once per turn of the loop: what ended in the same turn is recorded together."""
+        self._flush_is_due = False
+        self._outbox.flush()
+
+    def _run_plain(self, execution: Execution) -> None:
+        contextvars.Context().run(self._run_in_thread, execution)
+        self._outbox.flush()
+
+    def _run_in_thread(self, execution: Execution) -> None:
+        enter_job(execution.describe)
+        try:
+            if execution.stop is not None:
+                raise asyncio.CancelledError
+            args, kwargs = execution.task.signature.decode(execution.delivery.payload)
+            execution.begin()
+            outcome = self._outcome(execution, execution.task.function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
+            outcome = outcome_of(error, execution.stop, execution.stop_reason)
+        self._end(execution, outcome)
+
+    def _outcome(self, execution: Execution, value: Any) -> Outcome:
+        """The outcome of a task that returned."""
+        if isinstance(value, _RAISED_NOT_RETURNED):
+            name = type(value).__name__
+            raise TypeError(f"the task returned {name}(...): raise it instead")
+        try:
+            limit = self._wiring.payload_bytes_max
+            return Succeeded(execution.task.signature.encode_result(value, limit))
+        except InvalidPayload as error:
+            return Unstorable(error=ErrorInfo(type="ResultUnstorable", message=str(error)))
+
+    def _end(self, execution: Execution, outcome: Outcome) -> None:
+        """Put the attempt into the outbox, then free the slot: never the other way round, so
+        that a job is always in one of the two."""
+        self.ended_count += 1
+        if execution.stop is not Stop.LOST:
+            self._outbox.put(self._settle(execution, outcome))
+        del self._running[execution.key]
+
+    def _settle(self, execution: Execution, outcome: Outcome) -> Ended:
+        job, epoch = execution.key
+        duration = execution.duration_us()
+        if isinstance(outcome, Succeeded):
+            return Ended(job, epoch, duration, COMPLETED, outcome.result)
+        chance = random.random()
+        settlement = decide(outcome, execution.counts, execution.retry, chance)
+        if isinstance(outcome, Failed) or settlement.target is State.DEAD:
+            self._report(execution, settlement)
+        return Ended(job, epoch, duration, settlement)
+
+    def _report(self, execution: Execution, settlement: Settlement) -> None:
+        if self._events.wants(AttemptFailed):
+            error = settlement.error
+            again = settlement.target is not State.DEAD
+            self._events.emit(
+                AttemptFailed(
+                    job=UUID(bytes=execution.delivery.id),
+                    task=execution.delivery.task,
+                    outcome=settlement.label,
+                    error=f"{error.type}: {error.message}" if error else settlement.reason or "",
+                    retry_seconds=settlement.delay_us / 1_000_000 if again else None,
+                    traceback=error.traceback if error else "",
+                )
+            )

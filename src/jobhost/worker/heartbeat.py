@@ -1,0 +1,65 @@
+"""Renews the lease from a thread and a connection of its own, so that neither a blocked event
+loop nor a long batch can lose it."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from jobhost.clock import microseconds
+from jobhost.errors import StoreError
+from jobhost.store.plans.nodes import heartbeat
+from jobhost.store.seam import Session, Store
+
+_RETRY_SECONDS: Final = 1.0
+"""After a failed renewal: several more tries fit into the rest of the lease."""
+
+
+class Heartbeat:
+    """The lease of one node.
+
+    Args:
+        store: Where the lease is.
+        node: The node's number.
+        lease_seconds: How long each renewal lasts; it is renewed three times as often.
+        on_lost: Called from the thread when the lease was lost; the thread then ends.
+    """
+
+    def __init__(
+        self, store: Store, node: int, lease_seconds: float, on_lost: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._node = node
+        self._lease_us = microseconds(lease_seconds)
+        self._pause = lease_seconds / 3
+        self._on_lost = on_lost
+        self._stop = threading.Event()
+        self._session: Session | None = None
+        self._thread = threading.Thread(target=self._run, name="jobhost-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start renewing."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop renewing; the lease then runs out unless the node leaves."""
+        self._stop.set()
+        self._thread.join(timeout=_RETRY_SECONDS)
+
+    def run_once(self) -> bool:
+        """One renewal. False: the lease was lost. Raises StoreError."""
+        if self._session is None:
+            self._session = self._store.session()
+        return self._session.write(lambda: heartbeat(self._node, self._lease_us))
+
+    def _run(self) -> None:
+        pause = self._pause
+        while not self._stop.wait(pause):
+            try:
+                if not self.run_once():
+                    self._on_lost()
+                    break
+                pause = self._pause
+            except StoreError:
+                pause = min(_RETRY_SECONDS, self._pause)
+        if self._session is not None:
+            self._session.close()

@@ -1,0 +1,117 @@
+"""Words the worker's events for the log. The only place that does; it configures nothing.
+
+Ids are fields of the record (`job`, `task`, `worker`), not only words of the message.
+"""
+
+import logging
+
+from jobhost.durations import format_seconds
+from jobhost.events import (
+    AttemptFailed,
+    Events,
+    JobsLost,
+    JobsParked,
+    LeaseEnded,
+    StoreTrouble,
+    WorkerDraining,
+    WorkerRescued,
+    WorkerRetiring,
+    WorkerStarted,
+    WorkerStopped,
+)
+
+_log = logging.getLogger("jobhost.worker")
+
+
+def log_events(events: Events) -> None:
+    """Subscribe the log to everything that a worker tells."""
+    events.subscribe(WorkerStarted, _started)
+    events.subscribe(WorkerDraining, _draining)
+    events.subscribe(WorkerStopped, _stopped)
+    events.subscribe(AttemptFailed, _attempt_failed)
+    events.subscribe(JobsLost, _jobs_lost)
+    events.subscribe(LeaseEnded, _lease_ended)
+    events.subscribe(WorkerRescued, _rescued)
+    events.subscribe(WorkerRetiring, _retiring)
+    events.subscribe(StoreTrouble, _trouble)
+    events.subscribe(JobsParked, _parked)
+
+
+def _started(event: WorkerStarted) -> None:
+    _log.info(
+        "worker %s serves %s with %d slots and %d tasks",
+        event.worker,
+        ", ".join(event.queues),
+        event.slots,
+        event.tasks,
+        extra={"worker": event.worker, "node": event.node},
+    )
+
+
+def _draining(event: WorkerDraining) -> None:
+    _log.info(
+        "claims nothing more; %d running jobs have %s to end, then they are handed back",
+        event.running,
+        format_seconds(event.wait_seconds),
+    )
+
+
+def _stopped(event: WorkerStopped) -> None:
+    _log.info("left after %d attempts; %d jobs handed back", event.ended, event.released)
+
+
+def _attempt_failed(event: AttemptFailed) -> None:
+    fields = {"job": str(event.job), "task": event.task}
+    if event.retry_seconds is None:
+        _log.error(
+            "%s %s is dead (%s): %s; see 'jobhost jobs show %s'",
+            event.task, event.job, event.outcome, event.error, event.job, extra=fields,
+        )  # fmt: skip
+    else:
+        _log.warning(
+            "%s %s %s: %s; runs again in %s",
+            event.task,
+            event.job,
+            event.outcome,
+            event.error,
+            format_seconds(event.retry_seconds),
+            extra=fields,
+        )
+    if event.traceback:
+        _log.debug("%s", event.traceback, extra=fields)
+
+
+def _jobs_lost(event: JobsLost) -> None:
+    _log.warning("%d jobs were lost to this worker: %s", event.jobs, event.reason)
+
+
+def _lease_ended(event: LeaseEnded) -> None:
+    _log.warning(
+        "the lease ended while %d jobs ran; they run again elsewhere, this worker registers anew",
+        event.running,
+    )
+
+
+def _rescued(event: WorkerRescued) -> None:
+    _log.warning(
+        "worker %s %s: %d of its jobs run again, %d have ended",
+        event.worker, event.reason, event.returned, event.ended, extra={"worker": event.worker},
+    )  # fmt: skip
+
+
+def _retiring(event: WorkerRetiring) -> None:
+    _log.error(
+        "%s %s still runs %s after its time limit: this process ends to stop it",
+        event.task,
+        event.job,
+        format_seconds(event.waited_seconds),
+        extra={"job": str(event.job), "task": event.task},
+    )
+
+
+def _trouble(event: StoreTrouble) -> None:
+    _log.error("%s; next try in %s", event.error, format_seconds(event.retry_seconds))
+
+
+def _parked(event: JobsParked) -> None:
+    _log.warning("%d jobs were set aside: no live worker knows their task", event.jobs)

@@ -1,0 +1,65 @@
+"""A worker's place among the nodes: its number, its proof of life, its bell and its lease."""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from uuid import uuid4
+
+import jobhost
+from jobhost.clock import microseconds
+from jobhost.store.plans.nodes import NewNode, leave, register
+from jobhost.store.seam import Session, Store
+from jobhost.worker.heartbeat import Heartbeat
+
+
+class Membership:
+    """One registration, from entering to leaving. After a lost lease a new one is made.
+
+    Args:
+        store: The store to be a node of.
+        session: The store thread's connection.
+        slots, queues, tasks: What the others may know.
+        lease_seconds: The lease.
+        on_lost: Called from the heartbeat's thread when the lease was lost.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        session: Session,
+        *,
+        slots: int,
+        queues: Sequence[str],
+        tasks: Sequence[str],
+        lease_seconds: float,
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.id = uuid4().hex
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._session = session
+        self.bell = store.listen(self.id)
+        self._presence = store.attend(self.id)
+        new = NewNode(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=jobhost.__version__,
+            slots=slots,
+            queues=queues,
+            tasks=tasks,
+            lease_us=microseconds(lease_seconds),
+        )
+        self.number = session.write(lambda: register(new))
+        self._heartbeat = Heartbeat(store, self.number, lease_seconds, on_lost)
+        self._heartbeat.start()
+
+    def leave(self) -> None:
+        """End it: nothing is held any more. Raises StoreError; then the lease runs out."""
+        self._heartbeat.stop()
+        self._session.write(lambda: leave(self.number))
+
+    def drop(self) -> None:
+        """Let go of the proof of life and the bell."""
+        self._heartbeat.stop()
+        self._presence.release()
+        self.bell.close()

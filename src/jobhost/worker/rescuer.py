@@ -1,0 +1,103 @@
+"""Takes over the jobs of workers that died or lost their lease.
+
+A death that the kernel has proven is acted upon at once. A lease that has run out counts
+only if it is still out one heartbeat later: the whole machine may have been asleep, and
+every lease with it.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from jobhost.events import Events, WorkerRescued
+from jobhost.store.plans.nodes import LiveNode, Rescue, live_nodes, orphans, rescue
+from jobhost.store.seam import Session, Store
+
+LOOK_SECONDS: Final = 0.1
+"""Pause between looks for the dead: some system calls, no statement."""
+
+
+class Rescuer:
+    """Looks for dead workers and rescues their jobs.
+
+    Args:
+        store: Tells who is dead.
+        session: The store thread's connection.
+        heartbeat_seconds: Pause between looks at leases.
+        events: Who hears of a rescue.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        session: Session,
+        *,
+        heartbeat_seconds: float,
+        events: Events,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._session = session
+        self._heartbeat = heartbeat_seconds
+        self._events = events
+        self._monotonic = monotonic
+        self._next_lease_look = 0.0
+        self._lapsed_since: dict[int, float] = {}
+
+    def run_once(self, me: int, *, leases: bool = False) -> int:
+        """One look. Returns how many jobs were taken over.
+
+        Args:
+            me: The number of the node that rescues; its lease gives the right to.
+            leases: Look at leases now, and not only once per heartbeat.
+        """
+        now = self._monotonic()
+        rescued = 0
+        if dead := self._store.dead_nodes():
+            rescued += self._bury(dead, me)
+        if leases or now >= self._next_lease_look:
+            self._next_lease_look = now + self._heartbeat
+            rescued += self._look_at_leases(me, now)
+        return rescued
+
+    def take_over(self, number: int, name: str, me: int) -> None:
+        """Rescue one node whose lease is known to have ended, such as this worker's former one."""
+        self._rescue(LiveNode(number=number, id="", worker=name, lapsed=True), me, died=False)
+
+    def _bury(self, dead: list[str], me: int) -> int:
+        by_id = {node.id: node for node in self._session.read(live_nodes)}
+        rescued = 0
+        for node_id in dead:
+            if (node := by_id.get(node_id)) is not None:
+                rescued += self._rescue(node, me, died=True)
+            self._store.forget_node(node_id)
+        return rescued
+
+    def _look_at_leases(self, me: int, now: float) -> int:
+        lapsed = [n for n in self._session.read(live_nodes) if n.lapsed and n.number != me]
+        since = {node.number: self._lapsed_since.get(node.number, now) for node in lapsed}
+        self._lapsed_since = since
+        rescued = 0
+        for node in lapsed:
+            if now - since[node.number] >= self._heartbeat:
+                rescued += self._rescue(node, me, died=False)
+        for number in self._session.read(orphans):
+            lost = LiveNode(number=number, id="", worker=f"node {number}", lapsed=True)
+            rescued += self._rescue(lost, me, died=False)
+        return rescued
+
+    def _rescue(self, node: LiveNode, me: int, *, died: bool) -> int:
+        order = Rescue(node=node.number, worker=node.worker, rescuer=me, died=died)
+        returned = ended = 0
+        while True:
+            report = self._session.write(lambda: rescue(order))
+            returned += report.returned
+            ended += report.ended
+            if not report.more:
+                break
+        if returned or ended:
+            reason = "died" if died else "lost its lease"
+            self._events.emit(
+                WorkerRescued(worker=node.worker, reason=reason, returned=returned, ended=ended)
+            )
+        return returned + ended

@@ -1,0 +1,66 @@
+"""Keeps the time of scheduled jobs: knows when to run the next pass of `store.plans.stage`."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from jobhost.events import Events, JobsParked
+from jobhost.store.plans.stage import StageReport, stage
+from jobhost.store.seam import Session
+
+PASS_SECONDS: Final = 1.0
+"""Longest pause between passes; a due job does not wait for it."""
+
+_SHORTEST_PAUSE_SECONDS: Final = 0.01
+"""A producer that rings with every job must not cost a pass each."""
+
+
+class Stager:
+    """Runs passes when something is due.
+
+    Args:
+        session: The store thread's connection.
+        queues: Queues whose head is looked at for jobs that nobody serves.
+        events: Who hears of jobs set aside.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        queues: Sequence[str],
+        events: Events,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = session
+        self._queues = queues
+        self._events = events
+        self._monotonic = monotonic
+        self._next = 0.0
+        self._last = 0.0
+
+    def seconds_left(self) -> float:
+        """Until the next pass."""
+        return max(0.0, self._next - self._monotonic())
+
+    def hurry(self) -> None:
+        """Somebody rang: a scheduled job may be due earlier than was known."""
+        self._next = min(self._next, self._last + _SHORTEST_PAUSE_SECONDS)
+
+    def run_if_due(self) -> int:
+        """Run a pass if it is time; how many jobs became ready."""
+        if self.seconds_left() > 0:
+            return 0
+        report = self.run_once()
+        return report.staged + report.unparked
+
+    def run_once(self) -> StageReport:
+        """One pass."""
+        report = self._session.write(lambda: stage(self._queues))
+        self._last = now = self._monotonic()
+        pause = PASS_SECONDS
+        if report.due_in_us is not None:
+            pause = min(pause, max(0.0, report.due_in_us / 1_000_000))
+        self._next = now if report.more else now + pause
+        if report.parked:
+            self._events.emit(JobsParked(jobs=report.parked))
+        return report

@@ -1,0 +1,372 @@
+"""The store thread: the only one in a worker that claims and records.
+
+Each turn it does what is due - signals, rescue, staging, time limits - and then runs one
+cycle if there is something to say or to ask; when nothing is left to do it sleeps until
+the bell rings. All state here belongs to this thread; others reach it through the outbox,
+`signal` and `lose_lease`, which only leave a note and ring.
+"""
+
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from jobhost.errors import StoreError, StoreRefusedData
+from jobhost.events import (
+    Events,
+    JobsLost,
+    LeaseEnded,
+    StoreTrouble,
+    WorkerDraining,
+    WorkerRetiring,
+    WorkerStarted,
+)
+from jobhost.host.registry import Registry
+from jobhost.jobs.outcomes import Counts, ErrorInfo, Released, Unstorable, decide
+from jobhost.jobs.records import Delivery, Ended
+from jobhost.jobs.retries import Retry
+from jobhost.store.plan import Plan
+from jobhost.store.plans.cycle import CycleReport, Wanted, cycle, read_back
+from jobhost.store.seam import Store
+from jobhost.worker.config import WorkerConfig
+from jobhost.worker.drain import Drain, Phase, Signal
+from jobhost.worker.executor import Executor
+from jobhost.worker.membership import Membership
+from jobhost.worker.outbox import Outbox
+from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
+from jobhost.worker.rotation import Rotation
+from jobhost.worker.stager import Stager
+from jobhost.worker.verdict import Stop
+
+_LIMIT_LOOK_SECONDS: Final = 0.25
+"""Longest pause between looks at time limits while jobs run."""
+
+_CANCEL_LOOK_SECONDS: Final = 0.05
+"""Shortest pause between cycles that only ask for cancels: producers ring often."""
+
+_BACK_OFF_SECONDS: Final = (0.1, 5.0)
+"""First and longest pause after a store error."""
+
+FirstPlan = Callable[[int], Plan[Delivery | None]]
+"""Made for a node's number: claims what this worker starts with."""
+
+
+class StoreLoop:
+    """The turns of the store thread.
+
+    Args:
+        store: The store.
+        tasks: The tasks that this worker knows.
+        weights: Queues to serve, by weight.
+        config: The worker's settings.
+        events: Who hears of what happens.
+        make_executor: Makes the executor around this loop's outbox.
+        first: What to start with, for a worker that is made for one job.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tasks: Registry,
+        *,
+        weights: dict[str, int],
+        config: WorkerConfig,
+        events: Events,
+        make_executor: Callable[[Outbox], Executor],
+        first: FirstPlan | None = None,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._events = events
+        self._first = first
+        self._queues = list(weights)
+        self._names = [task.name for task in tasks]
+        self._known_tasks = json.dumps(self._names)
+        self._rotation = Rotation(weights)
+        self._drain = Drain(wait_seconds=config.stopping_wait_seconds)
+        self._signals: deque[Signal] = deque()
+        self._lease_is_lost = False
+        self._pending: list[Ended] = []
+        self._rung = True
+        self._hungry = True
+        self._doubtful = False
+        self._failures = 0
+        self._next_rescue = self._next_poll = self._next_cancel_look = 0.0
+        self._next_read_back = time.monotonic() + config.lease_seconds
+        self.released = 0
+        self._session = store.session()
+        try:
+            self._member = self._register()
+        except BaseException:
+            self._session.close()
+            raise
+        self._rescuer = Rescuer(
+            store, self._session, heartbeat_seconds=config.heartbeat_seconds, events=events
+        )
+        self._stager = Stager(self._session, self._queues, events)
+        self._outbox = Outbox(lambda: self._member.bell.ring())
+        self._executor = make_executor(self._outbox)
+
+    @property
+    def executor(self) -> Executor:
+        """The jobs in work."""
+        return self._executor
+
+    @property
+    def retired(self) -> bool:
+        """Whether it ended because a job could not be stopped."""
+        return self._drain.retired
+
+    def signal(self, signal: Signal) -> None:
+        """Leave a note from any thread, or from a signal handler."""
+        self._signals.append(signal)
+        self._member.bell.ring()
+
+    def run(self) -> None:
+        """Turn until it is time to leave; then leave."""
+        try:
+            self._start_with_first()
+            while self._drain.phase is not Phase.LEAVING:
+                try:
+                    if not self._turn():
+                        self._sleep()
+                    self._failures = 0
+                except StoreError as error:
+                    self._back_off(error)
+        finally:
+            self._leave()
+
+    def _turn(self) -> bool:
+        """Whatever is due. False: nothing was, sleep."""
+        now = time.monotonic()
+        self._mind_the_house(now)
+        if self._lease_is_lost:
+            self._register_anew()
+        if self._doubtful or now >= self._next_read_back:
+            self._read_back(now)
+        if now >= self._next_rescue:
+            self._next_rescue = now + LOOK_SECONDS
+            self._hungry |= self._rescuer.run_once(self._member.number) > 0
+        self._hungry |= self._stager.run_if_due() > 0
+        if now >= self._next_poll:
+            self._next_poll = now + self._config.poll_seconds
+            self._rung = True
+        return self._cycle_if_due(now)
+
+    def _mind_the_house(self, now: float) -> None:
+        """What must happen even while the store is out of reach: signals, limits, drain."""
+        while self._signals:
+            self._step(self._signals.popleft(), now)
+        stuck = self._executor.enforce_limits(now, self._config.cancel_grace_seconds)
+        if stuck is not None and not self._drain.retired:
+            self._events.emit(
+                WorkerRetiring(
+                    job=stuck.describe().id,
+                    task=stuck.task.name,
+                    waited_seconds=self._config.cancel_grace_seconds,
+                )
+            )
+            self._step(Signal.RETIRE, now)
+        self._step(Signal.TICK, now)
+
+    def _step(self, signal: Signal, now: float) -> None:
+        before = self._drain.phase
+        self._drain = self._drain.step(signal, now, idle=self._is_idle())
+        if self._drain.phase is before:
+            return
+        if self._drain.phase in (Phase.DRAINING, Phase.RETIRING):
+            running = len(self._executor.running)
+            wait = self._drain.wait_seconds
+            self._events.emit(WorkerDraining(running=running, wait_seconds=wait))
+        elif self._drain.phase is Phase.RELEASING:
+            self._executor.release_all()
+
+    def _is_idle(self) -> bool:
+        running = self._executor.running
+        if self._drain.phase is Phase.RETIRING:
+            running = [execution for execution in running if execution.stop is not Stop.TIMEOUT]
+        return not running and not self._pending and not len(self._outbox)
+
+    def _cycle_if_due(self, now: float) -> bool:
+        ended = self._pending + self._outbox.take()
+        self._pending = ended
+        slots = self._executor.free_slots if self._drain.claims else 0
+        asks = self._hungry and slots > 0
+        if self._rung and not slots and not ended and now < self._next_cancel_look:
+            return False
+        if not (ended or asks or self._rung):
+            return False
+        self._rung = False
+        self._next_cancel_look = now + _CANCEL_LOOK_SECONDS
+        self._run_cycle(ended, slots)
+        self._finish_burst()
+        return True
+
+    def _run_cycle(self, ended: Sequence[Ended], slots: int) -> None:
+        """Record and claim in one transaction. After an error its outcome is unknown: what
+        ended is kept, and compared with the store before anything else."""
+        try:
+            report = self._write(ended, slots)
+        except StoreRefusedData:
+            if not ended:
+                raise
+            self._record_apart(ended)
+            report = self._write((), slots)
+        except StoreError:
+            self._doubtful = True
+            raise
+        self._pending = []
+        if not report.lease_live:
+            self.lose_lease()
+            return
+        self._note_lost(report)
+        for job, reason in report.cancels.items():
+            self._executor.cancel(job, reason)
+        self._executor.accept(report.claimed)
+        self._hungry = 0 < slots == len(report.claimed)
+
+    def _write(self, ended: Sequence[Ended], slots: int) -> CycleReport:
+        wanted = Wanted(
+            node=self._member.number,
+            queues=self._rotation.turn() if slots else (),
+            tasks=self._known_tasks,
+            slots=slots,
+        )
+        return self._session.write(lambda: cycle(ended, wanted))
+
+    def _record_apart(self, ended: Sequence[Ended]) -> None:
+        """The store refused a value of this batch: halve it until the offender stands alone,
+        and record that one without its value."""
+        if len(ended) == 1:
+            error = ErrorInfo(type="ResultUnstorable", message="the store refused the value")
+            harmless = decide(Unstorable(error=error), Counts(), Retry(), chance=0.0)
+            self._note_lost(self._write([ended[0]._replace(settlement=harmless, result=None)], 0))
+            return
+        middle = len(ended) // 2
+        for half in (ended[:middle], ended[middle:]):
+            try:
+                self._note_lost(self._write(half, 0))
+            except StoreRefusedData:
+                self._record_apart(half)
+
+    def _note_lost(self, report: CycleReport) -> None:
+        if report.lost:
+            reason = "they had been handed to another worker or ended"
+            self._events.emit(JobsLost(jobs=len(report.lost), reason=reason))
+
+    def _finish_burst(self) -> None:
+        if self._config.burst and not self._hungry and self._is_idle():
+            self._step(Signal.FINISH, time.monotonic())
+
+    def _read_back(self, now: float) -> None:
+        """Compare what the store holds in this node's name with what runs here."""
+        held = self._session.read(lambda: read_back(self._member.number))
+        running = {execution.key: execution for execution in self._executor.running}
+        pending = {(ended.job, ended.epoch) for ended in self._pending}
+        known = running.keys() | pending | self._outbox.keys()
+        self._pending = [end for end in self._pending if (end.job, end.epoch) in held]
+        for key in held.keys() - known:
+            settlement = decide(Released(), held[key], Retry(), chance=0.0)
+            self._pending.append(Ended(*key, duration_us=-1, settlement=settlement))
+        gone = [execution for key, execution in running.items() if key not in held]
+        if gone:
+            self._executor.lose(gone, "the job was handed to another worker")
+            self._events.emit(
+                JobsLost(jobs=len(gone), reason="the store no longer holds them here")
+            )
+        self._doubtful = False
+        self._next_read_back = now + self._config.lease_seconds
+
+    def lose_lease(self) -> None:
+        """The lease has ended: leave a note for the next turn. Called from any thread."""
+        self._lease_is_lost = True
+        self._member.bell.ring()
+
+    def _register_anew(self) -> None:
+        """Everything that ran belongs to others now: tell it, forget it, begin again."""
+        running = self._executor.running
+        self._executor.lose(running, "the lease of this worker ended")
+        self._pending = []
+        self._outbox.take()
+        former = self._member
+        self._events.emit(LeaseEnded(node=former.number, running=len(running)))
+        self._member = self._register()
+        self._lease_is_lost = False
+        former.drop()
+        self._rescuer.take_over(former.number, former.name, self._member.number)
+        self._hungry = True
+
+    def _register(self) -> Membership:
+        config = self._config
+        member = Membership(
+            self._store,
+            self._session,
+            slots=config.concurrency,
+            queues=self._queues,
+            tasks=self._names,
+            lease_seconds=config.lease_seconds,
+            on_lost=self.lose_lease,
+        )
+        self._events.emit(
+            WorkerStarted(
+                node=member.number,
+                worker=member.name,
+                queues=tuple(self._queues),
+                slots=config.concurrency,
+                tasks=len(self._names),
+            )
+        )
+        return member
+
+    def _start_with_first(self) -> None:
+        if self._first is not None:
+            first = self._first
+            delivery = self._session.write(lambda: first(self._member.number))
+            self._executor.accept([] if delivery is None else [delivery])
+
+    def _sleep(self) -> None:
+        now = time.monotonic()
+        due = [self._next_rescue, self._next_poll, self._next_read_back]
+        if self._rung:
+            due.append(self._next_cancel_look)
+        if self._drain.phase is not Phase.RUNNING:
+            due.append(self._drain.deadline)
+        if self._executor.running:
+            due.append(now + _LIMIT_LOOK_SECONDS)
+        pause = min(min(due) - now, self._stager.seconds_left())
+        if pause > 0 and not self._signals and self._outbox.going_to_sleep():
+            if self._member.bell.wait(pause):
+                self._rung = True
+                self._stager.hurry()
+            self._outbox.awake()
+
+    def _back_off(self, error: StoreError) -> None:
+        """Wait longer after each failure in a row, with jitter, but never miss a signal."""
+        first, longest = _BACK_OFF_SECONDS
+        pause = min(first * 2**self._failures, longest) * random.uniform(0.5, 1.0)
+        self._failures += 1
+        self._events.emit(StoreTrouble(error=str(error), retry_seconds=pause))
+        end = time.monotonic() + pause
+        while (now := time.monotonic()) < end and self._drain.phase is not Phase.LEAVING:
+            self._mind_the_house(now)
+            self._member.bell.wait(min(end - now, LOOK_SECONDS))
+
+    def _leave(self) -> None:
+        """Hand back what has not ended, and end the node. Without the store the lease just
+        runs out."""
+        left = self._executor.abandon()
+        self.released = len(left)
+        ended = [*self._pending, *self._outbox.take(), *left]
+        try:
+            if not self._lease_is_lost:
+                self._run_cycle(ended, 0)
+                self._member.leave()
+        except StoreError as error:
+            self._events.emit(StoreTrouble(error=str(error), retry_seconds=0.0))
+        finally:
+            self._member.drop()
+            self._session.close()
+            if left:
+                self._store.announce()

@@ -1,0 +1,110 @@
+"""What an exception of a task means, given why the task may have been asked to stop."""
+
+import traceback
+from enum import StrEnum
+from typing import Final
+
+from jobhost.errors import InvalidPayload
+from jobhost.jobs.outcomes import (
+    Cancelled,
+    DeadLettered,
+    Discarded,
+    ErrorInfo,
+    Failed,
+    Outcome,
+    Released,
+    Snoozed,
+)
+from jobhost.jobs.retries import Retry, class_names
+from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+
+MESSAGE_CHARS_MAX: Final = 4_000
+TRACEBACK_CHARS_MAX: Final = 16_000
+"""An attempt's error is for reading; twenty megabytes of text would hide it."""
+
+
+class Stop(StrEnum):
+    """Why a running job was asked to stop."""
+
+    CANCEL = "cancel"
+    TIMEOUT = "timeout"
+    RELEASE = "release"
+    LOST = "lost"
+
+
+def outcome_of(error: BaseException, stop: Stop | None, reason: str) -> Outcome:
+    """The outcome of an attempt that raised.
+
+    Args:
+        error: What it raised, whatever that was: also KeyboardInterrupt, SystemExit, or a
+            CancelledError of its own making, which are failures like any other.
+        stop: Why it had been asked to stop, if it had.
+        reason: That in words.
+    """
+    if stop is Stop.CANCEL:
+        return Cancelled(reason=reason)
+    if stop is Stop.RELEASE:
+        return Released()
+    if stop is Stop.TIMEOUT:
+        return timed_out(reason, error)
+    match error:
+        case Snooze():
+            return Snoozed(delay_seconds=error.delay.total_seconds())
+        case DeadLetter():
+            return DeadLettered(reason=error.reason, error=describe(error))
+        case Discard():
+            return Discarded(reason=error.reason)
+        case InvalidPayload():
+            return DeadLettered(reason="the arguments cannot be read", error=describe(error))
+        case Retry():
+            after = None if error.after is None else error.after.total_seconds()
+            names = class_names(type(error))
+            return Failed(error=describe(error), names=names, after_seconds=after)
+        case _:
+            return Failed(error=describe(error), names=class_names(type(error)))
+
+
+def timed_out(reason: str, error: BaseException | None = None) -> Failed:
+    """The outcome of an attempt that ran out of time."""
+    trace = "" if error is None else describe(error).traceback
+    info = ErrorInfo(type="TimeLimit", message=reason, traceback=trace)
+    return Failed(error=info, names=("TimeLimit", "builtins.TimeoutError"), timed_out=True)
+
+
+def describe(error: BaseException) -> ErrorInfo:
+    """An exception as bounded, storable text; never raises, whatever its `__str__` does."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else (
+        f"{kind.__module__}.{kind.__qualname__}"
+    )  # fmt: skip
+    return ErrorInfo(
+        type=_storable(name, MESSAGE_CHARS_MAX),
+        message=_storable(_message(error), MESSAGE_CHARS_MAX),
+        traceback=_storable(_traceback(error), TRACEBACK_CHARS_MAX),
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as second:  # noqa: BLE001 - a user's __str__ may raise anything
+        return f"(the message cannot be printed: its __str__ raised {type(second).__qualname__})"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        own_frame = error.__traceback__
+        inner = own_frame.tb_next if own_frame is not None else None
+        return "".join(
+            traceback.format_exception(type(error), error, inner or own_frame, limit=-50)
+        )
+    except BaseException as second:  # noqa: BLE001 - as above, and memory may be short
+        return f"(the traceback cannot be printed: {type(second).__qualname__})"
+
+
+def _storable(text: str, chars_max: int) -> str:
+    """Cut in the middle, where it is least interesting; no NUL, no lone surrogates."""
+    if len(text) > chars_max:
+        half = chars_max // 2
+        text = f"{text[:half]}\n… {len(text) - chars_max:,} characters left out …\n{text[-half:]}"
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,164 @@
+"""`Worker`: puts the parts together, handles signals, and waits for the end."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from jobhost.errors import UsageError
+from jobhost.events import Events, WorkerStopped
+from jobhost.host.registry import Registry
+from jobhost.host.wiring import Wiring
+from jobhost.jobs.options import DEFAULT_QUEUE, Options, resolve
+from jobhost.worker.config import WorkerConfig
+from jobhost.worker.drain import Signal
+from jobhost.worker.executor import Executor
+from jobhost.worker.logs import log_events
+from jobhost.worker.outbox import Outbox
+from jobhost.worker.store_loop import FirstPlan, StoreLoop
+
+EXIT_AT_ONCE: Final = 70
+"""Exit code of a process that a second signal ended before everything was recorded."""
+
+_LAST_MOMENT_SECONDS: Final = 1.9
+"""After a second signal the process ends within two seconds, store or no store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReport:
+    """How a worker's run went.
+
+    Args:
+        ended: Attempts that ended, however.
+        released: Jobs handed back since they had not ended in time.
+        retired: A job did not obey its time limit; only the end of this process stops it.
+    """
+
+    ended: int
+    released: int
+    retired: bool
+
+
+class Worker:
+    """Runs jobs of one host until it is stopped. Make it with `JobHost.worker`.
+
+    Args:
+        tasks: The tasks that it knows; at least one.
+        wiring: The host's store and defaults.
+        config: Its settings.
+        events: Where it tells what happens; by default an own one that writes logs.
+    """
+
+    def __init__(
+        self,
+        tasks: Registry,
+        wiring: Wiring,
+        config: WorkerConfig,
+        events: Events | None = None,
+    ) -> None:
+        if not len(tasks):
+            raise UsageError(
+                "this host has no tasks, so a worker has nothing to run: declare one with "
+                "@host.task, and import the modules that declare tasks before the worker starts"
+            )
+        self._tasks = tasks
+        self._wiring = wiring
+        self._config = config
+        self.events = events or Events()
+        log_events(self.events)
+        self._loop: StoreLoop | None = None
+        self._stops = 0
+        self._done = threading.Event()
+
+    @property
+    def queues(self) -> dict[str, int]:
+        """The queues that it serves, with their weights."""
+        if self._config.weights is not None:
+            return self._config.weights
+        named = {DEFAULT_QUEUE: 1}
+        for task in self._tasks:
+            options = resolve(Options(), task.options, {}, self._wiring.defaults)
+            named[options.queue] = 1
+        return named
+
+    def run(self, *, signals: bool = False, first: FirstPlan | None = None) -> WorkerReport:
+        """Work until stopped, or with `burst` until nothing is left.
+
+        Args:
+            signals: Handle SIGTERM and SIGINT: the first drains, the second ends the process
+                within two seconds. Only in the main thread of a process of its own.
+            first: A plan that claims the job to start with.
+
+        Raises StoreError when the store cannot be opened.
+        """
+        loop = self._loop = StoreLoop(
+            self._wiring.store,
+            self._tasks,
+            weights=self.queues,
+            config=self._config,
+            events=self.events,
+            make_executor=self._make_executor,
+            first=first,
+        )
+        for _ in range(self._stops):
+            loop.signal(Signal.STOP)
+        thread = threading.Thread(target=self._run_loop, name="jobhost-store-loop", daemon=True)
+        loop.executor.start()
+        with self._handling_signals() if signals else _nothing():
+            thread.start()
+            self._done.wait()
+            thread.join()
+        loop.executor.close()
+        self.events.emit(WorkerStopped(ended=loop.executor.ended_count, released=loop.released))
+        return WorkerReport(
+            ended=loop.executor.ended_count, released=loop.released, retired=loop.retired
+        )
+
+    def stop(self) -> None:
+        """Stop claiming and drain; called again, hand back what runs and end. From any thread."""
+        self._stops += 1
+        if self._loop is not None:
+            self._loop.signal(Signal.STOP)
+
+    def _run_loop(self) -> None:
+        try:
+            if self._loop is not None:
+                self._loop.run()
+        finally:
+            self._done.set()
+
+    def _make_executor(self, outbox: Outbox) -> Executor:
+        return Executor(
+            self._tasks,
+            self._wiring,
+            slots=self._config.concurrency,
+            outbox=outbox,
+            events=self.events,
+        )
+
+    @contextmanager
+    def _handling_signals(self) -> Iterator[None]:
+        def handle(number: int, frame: object) -> None:
+            if self._stops >= 1:
+                last = threading.Timer(_LAST_MOMENT_SECONDS, os._exit, (EXIT_AT_ONCE,))
+                last.daemon = True
+                last.start()
+            self.stop()
+
+        before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
