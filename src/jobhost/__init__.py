@@ -44,12 +44,13 @@ from jobhost.jobs.options import Options
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
 from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.version import VERSION
 
 if TYPE_CHECKING:
     from jobhost.host.job import Job as Job
     from jobhost.host.task import Task as Task
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "CancelToken",

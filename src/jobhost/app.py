@@ -54,12 +54,10 @@ class JobHost:
             raise InvalidOption(f"payload_bytes_max must be at least 1; got {limit!r}")
         self._url = url
         self._clock = clock or SystemClock()
-        self._queues: dict[str, Options] = {}
         self._registry = Registry()
         self._wiring = Wiring(
             open_store=self._open_store,
             defaults=defaults or Options(),
-            queues=self._queues,
             payload_bytes_max=limit,
         )
 
@@ -117,7 +115,7 @@ class JobHost:
 
         if "queue" in options:
             raise InvalidOption("a queue's options cannot name a queue")
-        self._queues[check_name(name, "queue")] = call_options(options)
+        self._wiring.set_queue(check_name(name, "queue"), call_options(options))
 
     def job(self, job_id: UUID | str) -> "Job[Any]":
         """The handle of a job by its id. Whether it exists shows when it is used."""
@@ -153,6 +151,14 @@ class JobHost:
         from jobhost.worker.worker import Worker
 
         return Worker(self._registry, self._wiring, WorkerConfig(**config))
+
+    def use_store(self, url: str) -> None:
+        """Leave the present store for the one at this address, as `--url` asks for.
+
+        Only before workers run: they keep the store that they started with.
+        """
+        self.close()
+        self._url = url
 
     def close(self) -> None:
         """Close the store's connections; using the host again opens new ones."""

@@ -10,7 +10,7 @@ from jobhost.host.current import running_job
 from jobhost.host.job import Job
 from jobhost.host.wiring import Wiring
 from jobhost.ids import JobId, new_ids
-from jobhost.jobs.envelope import PLAIN, Envelope, seal
+from jobhost.jobs.envelope import PLAIN, TRIGGER_ENQUEUE, Envelope, seal
 from jobhost.jobs.options import Options, Resolved, check_name, resolve
 from jobhost.jobs.payload import Signature
 from jobhost.jobs.retries import Retry
@@ -53,6 +53,7 @@ class Task(Generic[P, R, C]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = Signature(function, self.name)
         self._wiring = wiring
+        self._plain: BoundTask[P, R] = BoundTask(self, _PLAIN_CALL, wiring)
         self.__name__ = getattr(function, "__name__", name)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -81,42 +82,60 @@ class Task(Generic[P, R, C]):
         cannot take it; then no job exists, except after an error while committing, when it
         may: `enqueue` again is at worst a second job.
         """
-        return BoundTask(self, _PLAIN_CALL, self._wiring).enqueue(*args, **kwargs)
+        return self._plain.enqueue(*args, **kwargs)
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for a caller on an event loop."""
-        return await BoundTask(self, _PLAIN_CALL, self._wiring).aenqueue(*args, **kwargs)
+        return await self._plain.aenqueue(*args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """Accept many jobs; see `BoundTask.enqueue_many`."""
-        return BoundTask(self, _PLAIN_CALL, self._wiring).enqueue_many(calls)
+        return self._plain.enqueue_many(calls)
 
     async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """`enqueue_many` for a caller on an event loop."""
-        return await BoundTask(self, _PLAIN_CALL, self._wiring).aenqueue_many(calls)
+        return await self._plain.aenqueue_many(calls)
 
 
 class BoundTask(Generic[P, R]):
     """A task with the options of one call, made by `Task.using`."""
 
-    def __init__(self, task: Task[P, R, Any], call: Options, wiring: Wiring) -> None:
+    def __init__(
+        self,
+        task: Task[P, R, Any],
+        call: Options,
+        wiring: Wiring,
+        *,
+        trigger: str = TRIGGER_ENQUEUE,
+    ) -> None:
         self._task = task
         self._call = call
         self._wiring = wiring
+        self._trigger = trigger
+        self._resolved: tuple[int, Resolved] | None = None
+
+    def triggered_by(self, detail: str) -> "BoundTask[P, R]":
+        """The same call, recorded as started by this; by default that is "enqueue"."""
+        return BoundTask(self._task, self._call, self._wiring, trigger=detail)
+
+    def prepare(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Job[R], Batch]:
+        """One job that is not accepted yet, for a caller that runs the plan
+        `store.plans.enqueue.enqueue` of the batch in a transaction of its own."""
+        jobs, batches = self._prepare([self._task.signature.encode(
+            args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
+        return jobs[0], batches[0]
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job; see `Task.enqueue`."""
-        jobs, batches = self._prepare([self._task.signature.encode(
-            args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
-        self._accept(batches)
-        return jobs[0]
+        job, batch = self.prepare(*args, **kwargs)
+        self._accept([batch])
+        return job
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for a caller on an event loop."""
-        jobs, batches = self._prepare([self._task.signature.encode(
-            args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
-        await self._accept_async(batches)
-        return jobs[0]
+        job, batch = self.prepare(*args, **kwargs)
+        await self._accept_async([batch])
+        return job
 
     def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """Accept one job for each sequence of positional arguments; order is kept.
@@ -149,7 +168,7 @@ class BoundTask(Generic[P, R]):
     def _prepare(self, payloads: list[str]) -> tuple[list[Job[R]], list[Batch]]:
         """The handles, and the batches to accept."""
         task, wiring = self._task, self._wiring
-        options = resolve(self._call, task.options, wiring.queues, wiring.defaults)
+        options = self._options()
         parent, envelope = self._envelope(options)
         ids = new_ids(len(payloads))
         new = [NewJob(job_id, text, envelope) for job_id, text in zip(ids, payloads, strict=True)]
@@ -168,16 +187,29 @@ class BoundTask(Generic[P, R]):
         decode = task.signature.decode_result
         return [Job(job_id, wiring, decode) for job_id in ids], batches
 
+    def _options(self) -> Resolved:
+        """The options after the precedence, worked out anew only when a queue's have changed."""
+        wiring = self._wiring
+        if self._resolved is None or self._resolved[0] != wiring.revision:
+            resolved = resolve(self._call, self._task.options, wiring.queues, wiring.defaults)
+            self._resolved = wiring.revision, resolved
+        return self._resolved[1]
+
     def _envelope(self, options: Resolved) -> tuple[JobId | None, str | None]:
         """Who the parent is, and the envelope's text."""
         parent = running_job()
-        if parent is None and self._call is _PLAIN_CALL and not (options.tags or options.headers):
+        if parent is None and self._is_plain and not (options.tags or options.headers):
             return None, None
-        envelope: Envelope = seal(self._call, options)
+        envelope: Envelope = seal(self._call, options, trigger_detail=self._trigger)
         if parent is None:
             return None, envelope.to_text() if envelope != PLAIN else None
         envelope = envelope.inherit(parent.correlation_id, parent.headers)
         return JobId(parent.id.bytes), envelope.to_text()
+
+    @property
+    def _is_plain(self) -> bool:
+        """The common case, for which no envelope need be made to find out that it is empty."""
+        return self._call is _PLAIN_CALL and self._trigger == TRIGGER_ENQUEUE
 
     def _accept(self, batches: list[Batch]) -> None:
         store = self._wiring.store

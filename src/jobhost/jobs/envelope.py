@@ -14,6 +14,7 @@ from jobhost.jobs.retries import Retry
 
 TRIGGER_EVENT: Final = "event"
 TRIGGER_SCHEDULE: Final = "schedule"
+TRIGGER_ENQUEUE: Final = "enqueue"
 
 TRACE_HEADERS: Final = ("traceparent", "tracestate", "baggage")
 """Headers of the W3C trace context; a job enqueued by a job inherits them."""
@@ -38,7 +39,7 @@ class Envelope:
     """
 
     trigger_kind: str = TRIGGER_EVENT
-    trigger_detail: str = "enqueue"
+    trigger_detail: str = TRIGGER_ENQUEUE
     correlation_id: str | None = None
     tags: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Envelope:
     def to_text(self) -> str | None:
         """JSON of what differs from the defaults; None when nothing does."""
         plain: dict[str, Any] = {}
-        if (self.trigger_kind, self.trigger_detail) != (TRIGGER_EVENT, "enqueue"):
+        if (self.trigger_kind, self.trigger_detail) != (TRIGGER_EVENT, TRIGGER_ENQUEUE):
             plain["trigger"] = [self.trigger_kind, self.trigger_detail]
         if self.correlation_id is not None:
             plain["correlation"] = self.correlation_id
@@ -68,7 +69,7 @@ class Envelope:
         if text is None:
             return PLAIN
         plain = json.loads(text)
-        kind, detail = plain.get("trigger", (TRIGGER_EVENT, "enqueue"))
+        kind, detail = plain.get("trigger", (TRIGGER_EVENT, TRIGGER_ENQUEUE))
         retry = plain.get("retry")
         return cls(
             trigger_kind=kind,
@@ -94,9 +95,10 @@ PLAIN: Final = Envelope()
 """An envelope in which nothing differs from the defaults."""
 
 
-def seal(call: Options, resolved: Resolved) -> Envelope:
+def seal(call: Options, resolved: Resolved, *, trigger_detail: str = TRIGGER_ENQUEUE) -> Envelope:
     """The envelope of one call: its labels, and the policies only if the call gave them."""
     return Envelope(
+        trigger_detail=trigger_detail,
         tags=resolved.tags,
         headers=resolved.headers,
         retry=None if isinstance(call.retry, Unset) else call.retry,

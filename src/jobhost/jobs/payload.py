@@ -5,32 +5,37 @@ is stored; defaults are filled in by the code that runs. Checked when enqueued, 
 that a wrong argument fails at the caller, and again when a worker reads it.
 
 What cannot come back as it went in is refused: NaN and infinities, NUL characters,
-lone surrogates, naive datetimes, and anything but plain JSON where a parameter has
-no type. JSON is the only format: reading a payload never runs code from it.
+lone surrogates, naive datetimes, anything but plain JSON where a parameter has no
+type, and what another type would claim when it is read (see `fidelity.py`). JSON is
+the only format: reading a payload never runs code from it.
 """
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, Final, NotRequired, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import to_json
+from pydantic_core import SchemaSerializer, to_json
+from pydantic_core.core_schema import CoreConfig
 from typing_extensions import TypedDict
 
 from jobhost.errors import InvalidPayload, UsageError
+from jobhost.jobs.fidelity import comes_back, may_change, refuse_values, require_plain
 
 PAYLOAD_BYTES_MAX: Final = 1024 * 1024
 """Default limit of a payload, and of a result: larger data belongs in a file or an object
 store, with its address in the payload."""
 
-NESTING_MAX: Final = 100
-"""Deeper values are refused before they exhaust the stack of a reader."""
+_AS_FIELDS: Final[dict[str, Any]] = {"by_alias": False, "round_trip": True}
+_BY_NAME: Final[dict[str, Any]] = {"by_alias": False, "by_name": True}
+"""Models are stored by the names of their fields: an alias may differ between reading and
+writing."""
+
+_DIGITS_MAX: Final = 4300
+"""Readers of JSON refuse a longer number, so a longer text is read back before it is stored."""
 
 _CONFIG = ConfigDict(
     extra="forbid",
@@ -40,9 +45,6 @@ _CONFIG = ConfigDict(
     ser_json_inf_nan="constants",
 )
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_PLAIN_LEAVES = frozenset({str, int, bool, type(None)})
-_MAY_HIDE = frozenset({"any", "datetime", "model", "dataclass", "function-plain", "function-wrap"})
-"""Types of schema whose values can hide a NaN or a naive datetime that pydantic lets pass."""
 
 
 class Signature:
@@ -68,11 +70,11 @@ class Signature:
         self._read = _adapter(f"{name}()", self._shape(hints, strict_plain=False))
         self._result = _adapter(f"the result of {name}()", _shaped("Result", {"value": returns}))
         self._validate = self._check.validator.validate_python
-        self._dump = self._check.serializer.to_json
+        self._dump = _serializer(self._check).to_json
         self._load = self._read.validator.validate_json
-        self._dump_result = self._result.serializer.to_json
-        self._inspect_values = _may_hide(self._check.core_schema)
-        self._inspect_result = _may_hide(self._result.core_schema)
+        self._dump_result = _serializer(self._result).to_json
+        self._values_may_change = _fields_may_change(self._check)
+        self._result_may_change = _fields_may_change(self._result)
         self._result_is_untyped = returns in _UNTYPED
         self._result_is_none = returns in (None, type(None), Any)
 
@@ -89,12 +91,14 @@ class Signature:
         except ValidationError as error:
             raise InvalidPayload(f"{self._name}(): {_first_complaint(error)}") from None
         try:
-            text: str = self._dump(values, warnings=False).decode()
-            if self._inspect_values:
-                _refuse_values(values)
+            text: str = self._dump(values, warnings=False, **_AS_FIELDS).decode()
+            if self._values_may_change:
+                refuse_values(values)
             _refuse_text(text, bytes_max)
         except Exception as error:  # noqa: BLE001 - a user's own serializer may raise anything
             raise InvalidPayload(f"{self._name}(): {self._blame(values, error)}") from None
+        if self._values_may_change or len(text) > _DIGITS_MAX:
+            self._read_back(values, text)
         return text
 
     def decode(self, payload: str) -> tuple[list[Any], dict[str, Any]]:
@@ -103,7 +107,7 @@ class Signature:
         Raises InvalidPayload when it does not fit this version of the task.
         """
         try:
-            values: dict[str, Any] = self._load(payload)
+            values: dict[str, Any] = self._load(payload, **_BY_NAME)
         except ValidationError as error:
             raise InvalidPayload(
                 f"the stored arguments do not fit {self._name}(): {_first_complaint(error)}"
@@ -113,16 +117,23 @@ class Signature:
         return self._spread(values)
 
     def encode_result(self, value: Any, bytes_max: int = PAYLOAD_BYTES_MAX) -> str:
-        """Write a result as JSON text. Raises InvalidPayload when it cannot be stored."""
+        """Write a result as JSON text. Raises InvalidPayload when it cannot be stored.
+
+        Nothing has checked its type before, so it is always read back.
+        """
         if value is None and self._result_is_none:
             return "null"
         try:
             if self._result_is_untyped:
-                _require_plain(value)
-            text: str = self._dump_result({"value": value}, warnings="error").decode()[9:-1]
-            if self._inspect_result:
-                _refuse_values(value)
+                require_plain(value)
+            dumped = self._dump_result({"value": value}, warnings="error", **_AS_FIELDS)
+            text: str = dumped.decode()[9:-1]
+            if self._result_may_change:
+                refuse_values(value)
             _refuse_text(text, bytes_max)
+            _require_same(value, self.decode_result(text))
+        except InvalidPayload as error:
+            raise InvalidPayload(f"the result cannot be read back: {error}") from None
         except Exception as error:  # noqa: BLE001 - a user's own serializer may raise anything
             raise InvalidPayload(
                 f"the result of {self._name}() cannot be stored: it {_cause(error)}"
@@ -132,11 +143,11 @@ class Signature:
     def decode_result(self, text: str) -> Any:
         """Read a stored result back into the task's return type."""
         try:
-            return self._result.validate_json(f'{{"value":{text}}}')["value"]
+            return self._result.validator.validate_json(f'{{"value":{text}}}', **_BY_NAME)["value"]
         except ValidationError as error:
             raise InvalidPayload(
-                f"the stored result does not fit the return type of {self._name}(): "
-                f"{_first_complaint(error)}"
+                f"the stored result does not fit the return type of {self._name}()"
+                + _first_complaint(error).removeprefix("argument 'value'")
             ) from None
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,13 +190,27 @@ class Signature:
         args = [values.pop(name) for name in by_position if name in values]
         return [*args, *more], {**values, **named}
 
+    def _read_back(self, values: dict[str, Any], text: str) -> None:
+        """Refuse arguments that a worker would read as something else, or not at all."""
+        try:
+            back = self._load(text, **_BY_NAME)
+        except ValidationError as error:
+            raise InvalidPayload(
+                f"{self._name}(): what was given cannot be read back: {_first_complaint(error)}"
+            ) from None
+        for name, value in values.items():
+            try:
+                _require_same(value, back.get(name))
+            except ValueError as error:
+                raise InvalidPayload(f"{self._name}(): argument {name!r} {error}") from None
+
     def _blame(self, values: dict[str, Any], error: Exception) -> str:
         """The complaint with the name of the argument that caused it, found by trying each."""
         for name, value in values.items():
             try:
                 text = to_json(value, inf_nan_mode="constants", bytes_mode="base64").decode()
-                if self._inspect_values:
-                    _refuse_values(value)
+                if self._values_may_change:
+                    refuse_values(value)
                 _refuse_text(text, len(text) * 4)
             except Exception as own:  # noqa: BLE001
                 return f"argument {name!r} {_cause(own)}"
@@ -227,74 +252,39 @@ def _adapter(what: str, shape: Any) -> TypeAdapter[Any]:
         ) from None
 
 
+def _serializer(adapter: TypeAdapter[Any]) -> SchemaSerializer:
+    """The adapter's own does not heed the configuration of a typed dict."""
+    return SchemaSerializer(
+        adapter.core_schema, CoreConfig(ser_json_bytes="base64", ser_json_inf_nan="constants")
+    )
+
+
+def _fields_may_change(adapter: TypeAdapter[Any]) -> bool:
+    schema: Any = adapter.core_schema
+    if schema["type"] != "typed-dict":
+        return True
+    return any(may_change(item["schema"]) for item in schema["fields"].values())
+
+
+def _require_same(sent: Any, back: Any) -> None:
+    if not comes_back(sent, back):
+        raise ValueError(
+            f"would come back as {_brief(back)} instead of {_brief(sent)}: annotate it with the "
+            "one type that it has"
+        )
+
+
 def _plain_where_untyped(kind: Any) -> Any:
     """The annotation, with a check for plain JSON wherever it says nothing about the type."""
     if kind in _UNTYPED:
         base = {Mapping: dict, object: Any}.get(kind, kind)
-        return Annotated[base, AfterValidator(_require_plain)]
+        return Annotated[base, AfterValidator(require_plain)]
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (dict, list, tuple) and inner:
         return origin[tuple(_plain_where_untyped(part) for part in inner)]
     if origin in (Union, UnionType):
         return Union[tuple(_plain_where_untyped(part) for part in inner)]  # noqa: UP007
     return kind
-
-
-def _require_plain(value: Any, depth: int = 0) -> Any:
-    """Refuse what JSON would change: tuples, bytes, datetimes, NaN, keys that are not text."""
-    kind = type(value)
-    if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str:
-                raise ValueError(f"has the key {key!r}; keys of untyped values must be text")
-            if type(item) not in _PLAIN_LEAVES:
-                _require_plain(item, _deeper(depth))
-    elif kind is list:
-        for item in value:
-            if type(item) not in _PLAIN_LEAVES:
-                _require_plain(item, _deeper(depth))
-    elif kind is float:
-        _refuse_values(value)
-    elif kind not in _PLAIN_LEAVES and value is not Ellipsis:
-        raise ValueError(
-            f"holds a value of type {kind.__qualname__}, which would not come back as one: "
-            "annotate it with its type"
-        )
-    return value
-
-
-def _refuse_values(value: Any, depth: int = 0) -> None:
-    """Refuse NaN, infinities and naive datetimes anywhere inside a checked value."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"has {value!r}, which JSON cannot hold")
-    elif isinstance(value, datetime):
-        if value.utcoffset() is None:
-            raise ValueError(
-                f"has the naive datetime {value!r}, which names no instant: "
-                "add tzinfo=datetime.UTC or a ZoneInfo"
-            )
-    elif not isinstance(value, (str, bytes)):
-        for part in _parts(value):
-            _refuse_values(part, _deeper(depth))
-
-
-def _deeper(depth: int) -> int:
-    if depth >= NESTING_MAX:
-        raise ValueError(f"is nested deeper than {NESTING_MAX} levels")
-    return depth + 1
-
-
-def _parts(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return [*value.keys(), *value.values()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return list(value)
-    if isinstance(value, BaseModel):
-        return [part for _, part in value]
-    if is_dataclass(value):
-        return [getattr(value, item.name) for item in fields(value)]
-    return []
 
 
 def _refuse_text(text: str, bytes_max: int) -> None:
@@ -308,21 +298,12 @@ def _refuse_text(text: str, bytes_max: int) -> None:
         raise ValueError("has a NUL character, which no store can hold as text")
 
 
-def _may_hide(schema: Any) -> bool:
-    """Whether a value of this schema can hide what `_refuse_values` looks for."""
-    if isinstance(schema, dict):
-        function = schema.get("function")
-        if isinstance(function, dict) and function.get("function") is _require_plain:
-            return False
-        return schema.get("type") in _MAY_HIDE or any(_may_hide(part) for part in schema.values())
-    return isinstance(schema, (list, tuple)) and any(_may_hide(part) for part in schema)
-
-
 def _first_complaint(error: ValidationError) -> str:
     """The first problem in words, naming the parameter and the value that came."""
     first = error.errors(include_url=False, include_context=False)[0]
-    name, *path = first["loc"] or ("the payload",)
-    where = f"argument {name!r}" + "".join(f"[{part!r}]" for part in path)
+    name, *path = first["loc"] or ("",)
+    where = f"argument {name!r}" if first["loc"] else "the payload"
+    where += "".join(f"[{part!r}]" for part in path)
     if first["type"] == "missing":
         return f"{where} is missing"
     if first["type"] == "extra_forbidden":

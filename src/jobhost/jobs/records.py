@@ -26,7 +26,7 @@ class Ended(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A claimed job as the store hands it to a worker."""
+    """A claimed job as the store hands it to a worker; `lane` and `seq` were its place."""
 
     job: int
     epoch: int
@@ -41,6 +41,8 @@ class Delivery(NamedTuple):
     envelope: str | None
     parent: bytes | None
     created_at: int
+    lane: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,9 +82,9 @@ class Retry(Exception):  # noqa: N818 - a policy first; raising it is the except
         """The policy as plain JSON values, for a job that carries its own."""
         plain: dict[str, Any] = {
             "max_attempts": self.max_attempts,
-            "first_delay": f"{self.first_delay.total_seconds()}s",
+            "first_delay": _as_text(self.first_delay),
             "factor": self.factor,
-            "max_delay": f"{self.max_delay.total_seconds()}s",
+            "max_delay": _as_text(self.max_delay),
             "jitter": self.jitter,
         }
         if self.rules:
@@ -149,6 +149,11 @@ def backoff(policy: Retry, failures: int, chance: float) -> float:
 def class_names(error: type[BaseException]) -> tuple[str, ...]:
     """Qualified names of a class and its bases, nearest first, as rules are matched."""
     return tuple(_name(base) for base in error.__mro__ if base is not object)
+
+
+def _as_text(span: timedelta) -> str:
+    """Exact to the microsecond, and never with an exponent, which no duration may have."""
+    return f"{span.total_seconds():.6f}".rstrip("0").removesuffix(".") + "s"
 
 
 def _name(key: type[BaseException] | str) -> str:

@@ -25,8 +25,8 @@ class Statement:
     Args:
         name: Name of the `.sql` file.
         params: Values by name; the connection adds `now`.
-        rows: For a statement that inserts many rows: their values, in the order of
-            its columns.
+        rows: For a statement with a group of VALUES: the rows to put there, each in the order
+            of the group's columns.
     """
 
     name: str

@@ -9,8 +9,8 @@ from jobhost.host.current import CancelToken, RunningJob
 from jobhost.host.task import Task
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.options import Unset
-from jobhost.jobs.outcomes import Counts
-from jobhost.jobs.records import Delivery
+from jobhost.jobs.outcomes import Counts, Settlement
+from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.worker.verdict import Stop
 
@@ -19,25 +19,20 @@ class Execution:
     """Made when a job is claimed, dropped when its attempt has ended.
 
     Args:
-        delivery: What the store handed over.
+        delivery: What the store handed over; job and epoch are its `key`, since two deliveries
+            of one job are two executions.
         task: The task that it is for.
         retry: The policy when the call gave none, and `timeout_seconds` likewise.
     """
 
-    __slots__ = (
-        "_running_job",
-        "_token",
-        "deadline",
-        "delivery",
-        "handle",
-        "retry",
-        "started",
-        "stop",
-        "stop_reason",
-        "stopped_at",
-        "task",
-        "timeout_seconds",
-    )
+    started = 0.0
+    deadline: float | None = None
+    handle: asyncio.Task[None] | None = None
+    stop: Stop | None = None
+    stop_reason = ""
+    stopped_at = 0.0
+    _token: CancelToken | None = None
+    _running_job: RunningJob | None = None
 
     def __init__(
         self,
@@ -47,24 +42,12 @@ class Execution:
         timeout_seconds: float | None,
     ) -> None:
         self.delivery = delivery
+        self.key = (delivery.job, delivery.epoch)
         self.task = task
         self.retry = retry
         self.timeout_seconds = timeout_seconds
-        self.started = 0.0
-        self.deadline: float | None = None
-        self.handle: asyncio.Task[None] | None = None
-        self.stop: Stop | None = None
-        self.stop_reason = ""
-        self.stopped_at = 0.0
-        self._token: CancelToken | None = None
-        self._running_job: RunningJob | None = None
         if delivery.envelope is not None:
             self._apply(Envelope.from_text(delivery.envelope))
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """Job and epoch: two deliveries of one job are two executions."""
-        return self.delivery.job, self.delivery.epoch
 
     @property
     def counts(self) -> Counts:
@@ -80,9 +63,10 @@ class Execution:
         if self.timeout_seconds is not None:
             self.deadline = now + self.timeout_seconds
 
-    def duration_us(self) -> int:
-        """Microseconds since it began."""
-        return round((time.monotonic() - self.started) * 1_000_000) if self.started else 0
+    def ended(self, settlement: Settlement, result: str | None = None) -> Ended:
+        """The attempt's record, with the time since it began."""
+        taken = int((time.monotonic() - self.started) * 1_000_000) if self.started else 0
+        return Ended(*self.key, taken, settlement, result)
 
     def ask_to_stop(self, stop: Stop, reason: str) -> bool:
         """Record why it should stop and tell the job. False when it had been asked before, except
@@ -93,12 +77,20 @@ class Execution:
         self.token.set(reason, lease_lost=stop is Stop.LOST)
         return True
 
+    def is_deaf(self, now: float, grace_seconds: float) -> bool:
+        """Whether it runs on past its time limit although it was asked to stop, be it for that
+        or for a cancel, and got `grace_seconds` to obey."""
+        if self.deadline is None or self.stop in (None, Stop.RELEASE):
+            return False
+        return now >= max(self.deadline, self.stopped_at) + grace_seconds
+
     @property
     def token(self) -> CancelToken:
-        """Made when first needed."""
+        """Made when first needed, by the job's thread or the store thread: whoever comes second
+        gets that of the first."""
         if self._token is None:
-            self._token = CancelToken()
-        return self._token
+            self.__dict__.setdefault("_token", CancelToken())
+        return cast(CancelToken, self._token)
 
     def describe(self) -> RunningJob:
         """What `current_job()` gives inside it."""

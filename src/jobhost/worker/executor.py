@@ -9,6 +9,7 @@ import contextvars
 import random
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -17,16 +18,16 @@ from jobhost.errors import InvalidPayload
 from jobhost.events import AttemptFailed, Events
 from jobhost.host.current import enter_job
 from jobhost.host.registry import Registry
+from jobhost.host.task import Task
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import Options, resolve
 from jobhost.jobs.outcomes import (
     COMPLETED,
+    DeadLettered,
     ErrorInfo,
     Failed,
     Outcome,
-    Released,
     Settlement,
-    Succeeded,
     Unstorable,
     decide,
 )
@@ -37,8 +38,9 @@ from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
 from jobhost.worker.execution import Execution
 from jobhost.worker.outbox import Outbox
 from jobhost.worker.threads import JobThreads
-from jobhost.worker.verdict import Stop, outcome_of, timed_out
+from jobhost.worker.verdict import Stop, describe, outcome_of, outcome_of_stuck
 
+_Policy = tuple[Task[..., Any, Any], Retry, float | None]
 _RAISED_NOT_RETURNED = (Snooze, DeadLetter, Discard, Retry)
 
 
@@ -62,7 +64,7 @@ class Executor:
         self._outbox = outbox
         self._events = events
         self._running: dict[tuple[int, int], Execution] = {}
-        self._policies: dict[tuple[str, str], tuple[Retry, float | None]] = {}
+        self._policies: dict[tuple[str, str], _Policy] = {}
         self._threads: JobThreads[Execution] = JobThreads(slots, self._run_plain)
         self._loop = asyncio.new_event_loop()
         self._loop_thread = threading.Thread(
@@ -95,7 +97,11 @@ class Executor:
         """Start jobs just claimed, in their order."""
         on_loop: list[Execution] = []
         for delivery in deliveries:
-            execution = self._prepare(delivery)
+            try:
+                execution = self._prepare(delivery)
+            except Exception as error:  # noqa: BLE001 - a stored row that nobody here can read
+                self._refuse(delivery, error)
+                continue
             self._running[execution.key] = execution
             if execution.task.is_async:
                 on_loop.append(execution)
@@ -123,12 +129,12 @@ class Executor:
     def enforce_limits(self, now: float, grace_seconds: float) -> Execution | None:
         """Ask jobs past their time limit to stop. Returns one that has not obeyed in time."""
         for execution in self.running:
+            if execution.is_deaf(now, grace_seconds):
+                return execution
             deadline = execution.deadline
             if deadline is not None and now >= deadline and execution.stop is None:
                 limit = format_seconds(execution.timeout_seconds or 0)
                 self.stop_job(execution, Stop.TIMEOUT, f"ran longer than its limit of {limit}")
-            elif execution.stop is Stop.TIMEOUT and now >= execution.stopped_at + grace_seconds:
-                return execution
         return None
 
     def release_all(self) -> None:
@@ -137,39 +143,53 @@ class Executor:
             self.stop_job(execution, Stop.RELEASE, "the worker is stopping")
 
     def abandon(self) -> list[Ended]:
-        """End what does not end by itself: timed out where that was the reason, else released.
+        """End what does not end by itself: as what it was asked to stop for, else released.
 
         For the last moments of a process: the jobs' code may still run until it exits.
         """
         left = []
         for execution in self.running:
             if execution.stop is not Stop.LOST:
-                stuck = execution.stop is Stop.TIMEOUT
-                outcome = timed_out(execution.stop_reason) if stuck else Released()
-                left.append(self._settle(execution, outcome))
+                left.append(
+                    self._settle(execution, outcome_of_stuck(execution.stop, execution.stop_reason))
+                )
                 execution.ask_to_stop(Stop.LOST, "the worker is leaving")
         return left
 
     def _prepare(self, delivery: Delivery) -> Execution:
-        task = self._tasks.get(delivery.task)
         policy = self._policies.get((delivery.task, delivery.queue))
         if policy is None:
+            task = self._tasks.get(delivery.task)
             call = Options(queue=delivery.queue)
             options = resolve(call, task.options, self._wiring.queues, self._wiring.defaults)
-            policy = (options.retry, options.timeout_seconds)
+            policy = (task, options.retry, options.timeout_seconds)
             self._policies[delivery.task, delivery.queue] = policy
-        return Execution(delivery, task, *policy)
+        return Execution(delivery, *policy)
+
+    def _refuse(self, delivery: Delivery, error: Exception) -> None:
+        """A job whose envelope cannot be read: dead with that reason, and the worker goes on."""
+        execution = self._prepare(delivery._replace(envelope=None))
+        outcome = DeadLettered(reason="its options cannot be read", error=describe(error))
+        self._outbox.put(self._settle(execution, outcome))
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
+        stopped = False
         try:
-            self._loop.run_forever()
+            while not stopped:
+                # A task that a job started may raise these two; the loop passes them on, and
+                # only the job that wanted to end the program should be the worse for it.
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self._loop.run_forever()
+                    stopped = True
         finally:
+            self._flush_is_due = True  # a coroutine that outlives the loop must not call it
             self._loop.close()
 
     def _start_on_loop(self, executions: list[Execution]) -> None:
         for execution in executions:
-            execution.handle = self._loop.create_task(self._run_async(execution))
+            work = self._run_async(execution)
+            execution.handle = asyncio.Task(work, loop=self._loop, name=execution.task.name)
 
     def _cancel_on_loop(self, execution: Execution) -> None:
         if execution.handle is not None and execution.started:
@@ -178,15 +198,12 @@ class Executor:
     async def _run_async(self, execution: Execution) -> None:
         enter_job(execution.describe)
         try:
-            if execution.stop is not None:
-                raise asyncio.CancelledError
-            args, kwargs = execution.task.signature.decode(execution.delivery.payload)
-            execution.begin()
+            args, kwargs = self._begin(execution)
             value: Any = await execution.task.function(*args, **kwargs)  # type: ignore[misc]
-            outcome = self._outcome(execution, value)
+            ended = self._returned(execution, value)
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
-            outcome = outcome_of(error, execution.stop, execution.stop_reason)
-        self._end(execution, outcome)
+            ended = self._raised(execution, error)
+        self._end(execution, ended)
         if not self._flush_is_due:
             self._flush_is_due = True
             self._loop.call_soon(self._flush)
@@ -197,53 +214,60 @@ class Executor:
         self._outbox.flush()
 
     def _run_plain(self, execution: Execution) -> None:
-        contextvars.Context().run(self._run_in_thread, execution)
+        contextvars.Context().run(self._run_in_context, execution)
         self._outbox.flush()
 
-    def _run_in_thread(self, execution: Execution) -> None:
+    def _run_in_context(self, execution: Execution) -> None:
         enter_job(execution.describe)
         try:
-            if execution.stop is not None:
-                raise asyncio.CancelledError
-            args, kwargs = execution.task.signature.decode(execution.delivery.payload)
-            execution.begin()
-            outcome = self._outcome(execution, execution.task.function(*args, **kwargs))
+            args, kwargs = self._begin(execution)
+            ended = self._returned(execution, execution.task.function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
-            outcome = outcome_of(error, execution.stop, execution.stop_reason)
-        self._end(execution, outcome)
+            ended = self._raised(execution, error)
+        self._end(execution, ended)
 
-    def _outcome(self, execution: Execution, value: Any) -> Outcome:
-        """The outcome of a task that returned."""
-        if isinstance(value, _RAISED_NOT_RETURNED):
-            name = type(value).__name__
-            raise TypeError(f"the task returned {name}(...): raise it instead")
+    def _begin(self, execution: Execution) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of the call; from here on its time runs."""
+        if execution.stop is not None:
+            raise asyncio.CancelledError(execution.stop_reason)
+        arguments = execution.task.signature.decode(execution.delivery.payload)
+        execution.begin()
+        return arguments
+
+    def _returned(self, execution: Execution, value: Any) -> Ended:
+        """The record of an attempt that returned."""
         try:
-            limit = self._wiring.payload_bytes_max
-            return Succeeded(execution.task.signature.encode_result(value, limit))
+            result = execution.task.signature.encode_result(value, self._wiring.payload_bytes_max)
         except InvalidPayload as error:
-            return Unstorable(error=ErrorInfo(type="ResultUnstorable", message=str(error)))
+            if isinstance(value, _RAISED_NOT_RETURNED):
+                name = type(value).__name__
+                raise TypeError(f"the task returned {name}(...): raise it instead") from None
+            unstorable = ErrorInfo(type="ResultUnstorable", message=str(error))
+            return self._settle(execution, Unstorable(error=unstorable))
+        return execution.ended(COMPLETED, result)
 
-    def _end(self, execution: Execution, outcome: Outcome) -> None:
+    def _raised(self, execution: Execution, error: BaseException) -> Ended:
+        """The record of an attempt that raised."""
+        stop, reason, began = execution.stop, execution.stop_reason, execution.started > 0
+        return self._settle(execution, outcome_of(error, stop, reason, began=began))
+
+    def _end(self, execution: Execution, ended: Ended) -> None:
         """Put the attempt into the outbox, then free the slot: never the other way round, so
         that a job is always in one of the two."""
         self.ended_count += 1
         if execution.stop is not Stop.LOST:
-            self._outbox.put(self._settle(execution, outcome))
+            self._outbox.put(ended)
         del self._running[execution.key]
 
     def _settle(self, execution: Execution, outcome: Outcome) -> Ended:
-        job, epoch = execution.key
-        duration = execution.duration_us()
-        if isinstance(outcome, Succeeded):
-            return Ended(job, epoch, duration, COMPLETED, outcome.result)
-        chance = random.random()
+        chance = random.random()  # noqa: S311 - jitter, not a secret
         settlement = decide(outcome, execution.counts, execution.retry, chance)
         if isinstance(outcome, Failed) or settlement.target is State.DEAD:
             self._report(execution, settlement)
-        return Ended(job, epoch, duration, settlement)
+        return execution.ended(settlement)
 
     def _report(self, execution: Execution, settlement: Settlement) -> None:
-        if self._events.wants(AttemptFailed):
+        if execution.stop is not Stop.LOST and self._events.wants(AttemptFailed):
             error = settlement.error
             again = settlement.target is not State.DEAD
             self._events.emit(

@@ -5,10 +5,10 @@ import socket
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
-import jobhost
 from jobhost.clock import microseconds
 from jobhost.store.plans.nodes import NewNode, leave, register
 from jobhost.store.seam import Session, Store
+from jobhost.version import VERSION
 from jobhost.worker.heartbeat import Heartbeat
 
 
@@ -43,7 +43,7 @@ class Membership:
             id=self.id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            version=jobhost.__version__,
+            version=VERSION,
             slots=slots,
             queues=queues,
             tasks=tasks,
@@ -58,8 +58,13 @@ class Membership:
         self._heartbeat.stop()
         self._session.write(lambda: leave(self.number))
 
-    def drop(self) -> None:
-        """Let go of the proof of life and the bell."""
+    def drop(self, *, ended: bool = True) -> None:
+        """Let go of the bell, and of the proof of life if the node has `ended` in the store.
+
+        If not, the kernel frees the proof with this process, and others rescue what the node
+        held at once instead of waiting for its lease.
+        """
         self._heartbeat.stop()
-        self._presence.release()
+        if ended:
+            self._presence.release()
         self.bell.close()

@@ -19,7 +19,7 @@ class Rotation:
         self._weights = dict(weights)
         self._credit = dict.fromkeys(weights, 0)
         self._total = sum(weights.values())
-        self._single = list(weights) if len(self._weights) == 1 else None
+        self._single = list(weights) if len(self._weights) <= 1 else None
 
     def turn(self) -> list[str]:
         """All queues, the one whose turn it is first."""

@@ -38,7 +38,6 @@ from jobhost.worker.outbox import Outbox
 from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
 from jobhost.worker.rotation import Rotation
 from jobhost.worker.stager import Stager
-from jobhost.worker.verdict import Stop
 
 _LIMIT_LOOK_SECONDS: Final = 0.25
 """Longest pause between looks at time limits while jobs run."""
@@ -48,6 +47,9 @@ _CANCEL_LOOK_SECONDS: Final = 0.05
 
 _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 """First and longest pause after a store error."""
+
+_FAILURES_MAX: Final = 16
+"""Counted failures in a row: far beyond the longest pause, far from the largest float."""
 
 FirstPlan = Callable[[int], Plan[Delivery | None]]
 """Made for a node's number: claims what this worker starts with."""
@@ -139,21 +141,34 @@ class StoreLoop:
             self._leave()
 
     def _turn(self) -> bool:
-        """Whatever is due. False: nothing was, sleep."""
+        """Whatever is due. False: nothing was, sleep.
+
+        The cycle comes first: between a producer's ring and the start of its job stands
+        nothing that could as well come after.
+        """
         now = time.monotonic()
         self._mind_the_house(now)
         if self._lease_is_lost:
             self._register_anew()
         if self._doubtful or now >= self._next_read_back:
             self._read_back(now)
-        if now >= self._next_rescue:
-            self._next_rescue = now + LOOK_SECONDS
-            self._hungry |= self._rescuer.run_once(self._member.number) > 0
-        self._hungry |= self._stager.run_if_due() > 0
         if now >= self._next_poll:
             self._next_poll = now + self._config.poll_seconds
             self._rung = True
-        return self._cycle_if_due(now)
+        worked = self._cycle_if_due(now)
+        if self._maintain(now):
+            self._hungry = worked = True
+        elif worked:
+            self._finish_burst()
+        return worked
+
+    def _maintain(self, now: float) -> bool:
+        """Rescue the dead and stage what is due. True: there is something new to claim."""
+        found = self._stager.run_if_due()
+        if now >= self._next_rescue:
+            self._next_rescue = now + LOOK_SECONDS
+            found += self._rescuer.run_once(self._member.number)
+        return found > 0
 
     def _mind_the_house(self, now: float) -> None:
         """What must happen even while the store is out of reach: signals, limits, drain."""
@@ -173,7 +188,7 @@ class StoreLoop:
 
     def _step(self, signal: Signal, now: float) -> None:
         before = self._drain.phase
-        self._drain = self._drain.step(signal, now, idle=self._is_idle())
+        self._drain = self._drain.step(signal, now, idle=self._is_idle(now))
         if self._drain.phase is before:
             return
         if self._drain.phase in (Phase.DRAINING, Phase.RETIRING):
@@ -183,10 +198,11 @@ class StoreLoop:
         elif self._drain.phase is Phase.RELEASING:
             self._executor.release_all()
 
-    def _is_idle(self) -> bool:
+    def _is_idle(self, now: float) -> bool:
         running = self._executor.running
         if self._drain.phase is Phase.RETIRING:
-            running = [execution for execution in running if execution.stop is not Stop.TIMEOUT]
+            grace = self._config.cancel_grace_seconds
+            running = [execution for execution in running if not execution.is_deaf(now, grace)]
         return not running and not self._pending and not len(self._outbox)
 
     def _cycle_if_due(self, now: float) -> bool:
@@ -201,7 +217,6 @@ class StoreLoop:
         self._rung = False
         self._next_cancel_look = now + _CANCEL_LOOK_SECONDS
         self._run_cycle(ended, slots)
-        self._finish_burst()
         return True
 
     def _run_cycle(self, ended: Sequence[Ended], slots: int) -> None:
@@ -225,7 +240,8 @@ class StoreLoop:
         for job, reason in report.cancels.items():
             self._executor.cancel(job, reason)
         self._executor.accept(report.claimed)
-        self._hungry = 0 < slots == len(report.claimed)
+        if slots:
+            self._hungry = slots == len(report.claimed)
 
     def _write(self, ended: Sequence[Ended], slots: int) -> CycleReport:
         wanted = Wanted(
@@ -257,8 +273,9 @@ class StoreLoop:
             self._events.emit(JobsLost(jobs=len(report.lost), reason=reason))
 
     def _finish_burst(self) -> None:
-        if self._config.burst and not self._hungry and self._is_idle():
-            self._step(Signal.FINISH, time.monotonic())
+        now = time.monotonic()
+        if self._config.burst and not self._hungry and self._is_idle(now):
+            self._step(Signal.FINISH, now)
 
     def _read_back(self, now: float) -> None:
         """Compare what the store holds in this node's name with what runs here."""
@@ -337,7 +354,10 @@ class StoreLoop:
             due.append(now + _LIMIT_LOOK_SECONDS)
         pause = min(min(due) - now, self._stager.seconds_left())
         if pause > 0 and not self._signals and self._outbox.going_to_sleep():
-            if self._member.bell.wait(pause):
+            # A slot is freed after its job was seen to have ended: look again, now that
+            # whoever frees one rings.
+            asks = self._hungry and self._drain.claims and self._executor.free_slots > 0
+            if not asks and self._member.bell.wait(pause):
                 self._rung = True
                 self._stager.hurry()
             self._outbox.awake()
@@ -346,7 +366,7 @@ class StoreLoop:
         """Wait longer after each failure in a row, with jitter, but never miss a signal."""
         first, longest = _BACK_OFF_SECONDS
         pause = min(first * 2**self._failures, longest) * random.uniform(0.5, 1.0)
-        self._failures += 1
+        self._failures = min(self._failures + 1, _FAILURES_MAX)
         self._events.emit(StoreTrouble(error=str(error), retry_seconds=pause))
         end = time.monotonic() + pause
         while (now := time.monotonic()) < end and self._drain.phase is not Phase.LEAVING:
@@ -354,19 +374,23 @@ class StoreLoop:
             self._member.bell.wait(min(end - now, LOOK_SECONDS))
 
     def _leave(self) -> None:
-        """Hand back what has not ended, and end the node. Without the store the lease just
-        runs out."""
+        """Hand back what has not ended, and end the node. Without the store the end of this
+        process, or of the lease, does so."""
         left = self._executor.abandon()
-        self.released = len(left)
-        ended = [*self._pending, *self._outbox.take(), *left]
+        ended = [*self._pending, *self._outbox.take()]
+        by_themselves = {(end.job, end.epoch) for end in ended}
+        left = [end for end in left if (end.job, end.epoch) not in by_themselves]
+        self.released = sum(end.settlement.label == "released" for end in left)
+        node_ended = False
         try:
             if not self._lease_is_lost:
-                self._run_cycle(ended, 0)
+                self._run_cycle([*ended, *left], 0)
                 self._member.leave()
+                node_ended = True
         except StoreError as error:
             self._events.emit(StoreTrouble(error=str(error), retry_seconds=0.0))
         finally:
-            self._member.drop()
+            self._member.drop(ended=node_ended)
             self._session.close()
             if left:
                 self._store.announce()

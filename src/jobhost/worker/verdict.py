@@ -32,7 +32,9 @@ class Stop(StrEnum):
     LOST = "lost"
 
 
-def outcome_of(error: BaseException, stop: Stop | None, reason: str) -> Outcome:
+def outcome_of(
+    error: BaseException, stop: Stop | None, reason: str, *, began: bool = True
+) -> Outcome:
     """The outcome of an attempt that raised.
 
     Args:
@@ -40,6 +42,7 @@ def outcome_of(error: BaseException, stop: Stop | None, reason: str) -> Outcome:
             CancelledError of its own making, which are failures like any other.
         stop: Why it had been asked to stop, if it had.
         reason: That in words.
+        began: Whether the task was called; if not, its arguments could not be read.
     """
     if stop is Stop.CANCEL:
         return Cancelled(reason=reason)
@@ -47,21 +50,37 @@ def outcome_of(error: BaseException, stop: Stop | None, reason: str) -> Outcome:
         return Released()
     if stop is Stop.TIMEOUT:
         return timed_out(reason, error)
+    if isinstance(error, InvalidPayload) and not began:
+        return DeadLettered(reason="the arguments cannot be read", error=describe(error))
+    try:
+        return _said(error)
+    except Exception as second:  # noqa: BLE001 - a user's subclass may lack what its base promises
+        return Failed(error=describe(second), names=class_names(type(second)))
+
+
+def _said(error: BaseException) -> Outcome:
+    """What the exception itself says."""
     match error:
         case Snooze():
             return Snoozed(delay_seconds=error.delay.total_seconds())
         case DeadLetter():
-            return DeadLettered(reason=error.reason, error=describe(error))
+            reason = _storable(error.reason, MESSAGE_CHARS_MAX)
+            return DeadLettered(reason=reason, error=describe(error))
         case Discard():
-            return Discarded(reason=error.reason)
-        case InvalidPayload():
-            return DeadLettered(reason="the arguments cannot be read", error=describe(error))
+            return Discarded(reason=_storable(error.reason, MESSAGE_CHARS_MAX))
         case Retry():
             after = None if error.after is None else error.after.total_seconds()
             names = class_names(type(error))
             return Failed(error=describe(error), names=names, after_seconds=after)
         case _:
             return Failed(error=describe(error), names=class_names(type(error)))
+
+
+def outcome_of_stuck(stop: Stop | None, reason: str) -> Outcome:
+    """The outcome of an attempt that had not ended when its worker left."""
+    if stop is Stop.TIMEOUT:
+        return timed_out(reason)
+    return Cancelled(reason=reason) if stop is Stop.CANCEL else Released()
 
 
 def timed_out(reason: str, error: BaseException | None = None) -> Failed:
@@ -73,15 +92,19 @@ def timed_out(reason: str, error: BaseException | None = None) -> Failed:
 
 def describe(error: BaseException) -> ErrorInfo:
     """An exception as bounded, storable text; never raises, whatever its `__str__` does."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else (
-        f"{kind.__module__}.{kind.__qualname__}"
-    )  # fmt: skip
     return ErrorInfo(
-        type=_storable(name, MESSAGE_CHARS_MAX),
+        type=_storable(_class_name(type(error)), MESSAGE_CHARS_MAX),
         message=_storable(_message(error), MESSAGE_CHARS_MAX),
         traceback=_storable(_traceback(error), TRACEBACK_CHARS_MAX),
     )
+
+
+def _class_name(kind: type[BaseException]) -> str:
+    try:
+        name: str = kind.__qualname__
+        return name if kind.__module__ == "builtins" else f"{kind.__module__}.{name}"
+    except Exception:  # noqa: BLE001 - a metaclass may raise anything
+        return "(the name of the class cannot be read)"
 
 
 def _message(error: BaseException) -> str:

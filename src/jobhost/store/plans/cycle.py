@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jobhost.jobs.outcomes import Counts, ErrorInfo, obey_cancel
+from jobhost.jobs.outcomes import COMPLETED, Counts, ErrorInfo, obey_cancel
 from jobhost.jobs.records import Delivery, Ended, error_to_json
 from jobhost.jobs.states import FINAL, Move, State
-from jobhost.store.plan import Plan, Reply, Row, Statement
+from jobhost.store.plan import Plan, Statement
 
 LANE_RETURNED: Final = 0
 """Jobs handed back uncharged stand before the backlog."""
@@ -88,18 +88,21 @@ def settle(
     if not ended:
         return []
     guard = {"node": node, "writer": writer}
-    completed = [end for end in ended if end.settlement.label == "succeeded"]
-    others = [_obey(end, cancels) for end in ended if end.settlement.label != "succeeded"]
+    completed = [end for end in ended if end.settlement is COMPLETED]
+    others = [_obey(end, cancels) for end in ended if end.settlement is not COMPLETED]
     changed = 0
     if completed:
-        listed = json.dumps([(e.job, e.epoch, e.duration_us, e.result) for e in completed])
-        changed += (yield Statement("complete", {"ended": listed, **guard})).changed
+        rows = [(job, epoch, duration, result) for job, epoch, duration, _, result in completed]
+        changed += (yield Statement("complete", guard, rows)).changed
     if others:
         changed += yield from _settle_others(others, guard)
     if changed == len(ended):
         owned = [end.job for end in ended]
     else:
-        held = yield from read_back(node)
+        # Only what has just entered another table may leave this one, so the writer's lease
+        # counts here as it did there.
+        lease = yield Statement("hold_lease", {"node": writer})
+        held = (yield from read_back(node)) if lease.rows else {}
         owned = [end.job for end in ended if (end.job, end.epoch) in held]
     yield Statement("leave_running", {"jobs": json.dumps(owned), "node": node})
     return sorted({end.job for end in ended} - set(owned))
@@ -135,7 +138,7 @@ def _plain(end: Ended) -> dict[str, Any]:
         "epoch": end.epoch,
         "duration_us": end.duration_us if end.duration_us >= 0 else None,
         "state": settlement.target.value,
-        "reason": settlement.reason,
+        "reason": _storable(settlement.reason),
         "outcome": settlement.label,
         "delay_us": settlement.delay_us,
         "lane": LANE_RETURNED if settlement.move in _UNCHARGED else LANE_FRESH,
@@ -143,6 +146,14 @@ def _plain(end: Ended) -> dict[str, Any]:
         "crashes": settlement.crashes,
         "error": error_text(settlement.error),
     }
+
+
+def _storable(reason: str | None) -> str | None:
+    """A task's own words may hold what no database keeps: NUL and lone surrogates. JSON would
+    carry them past the driver's check, and whoever reads the row later would stumble."""
+    if reason is None:
+        return None
+    return reason.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _obey(end: Ended, cancels: dict[int, str]) -> Ended:
@@ -166,26 +177,37 @@ def error_text(error: ErrorInfo | None) -> str | None:
 
 def _claim(queue: str, wanted: Wanted, slots: int) -> Plan[list[Delivery]]:
     params = {"queue": queue, "tasks": wanted.tasks}
-    found: Reply = yield Statement("claim_ready", {**params, "wanted": slots})
-    yield from _take(found.rows, params, wanted.node)
-    return [Delivery(*row[3:]) for row in found.rows]
+    found = yield Statement("claim_ready", {**params, "wanted": slots})
+    claimed = list(map(Delivery._make, found.rows))
+    yield from _take(claimed, params, wanted.node)
+    return claimed
 
 
-def _take(rows: list[Row], params: dict[str, Any], node: int) -> Plan[None]:
-    """Move the rows just read from ready to running, by stretches of one priority and lane."""
+def _take(claimed: list[Delivery], params: dict[str, Any], node: int) -> Plan[None]:
+    """Move what was just read from ready to running, by stretches of one priority and lane."""
     start = 0
-    for at, row in enumerate(rows):
-        if at + 1 == len(rows) or rows[at + 1][:2] != row[:2]:
-            stretch = {
-                **params,
-                "priority": row[0],
-                "lane": row[1],
-                "first_seq": rows[start][2],
-                "last_seq": row[2],
-            }
-            yield Statement("start_running", {**stretch, "node": node})
-            yield Statement("leave_ready", stretch)
-            start = at + 1
+    while start < len(claimed):
+        first, end = claimed[start], _end_of_stretch(claimed, start)
+        place = {
+            **params,
+            "priority": first.priority,
+            "lane": first.lane,
+            "first_seq": first.seq,
+            "last_seq": claimed[end - 1].seq,
+        }
+        yield Statement("start_running", {**place, "node": node})
+        yield Statement("leave_ready", place)
+        start = end
+
+
+def _end_of_stretch(claimed: list[Delivery], start: int) -> int:
+    """One past the last job of the same priority and lane. They come sorted, so mostly the very
+    last one is still of it."""
+    first = claimed[start]
+    end = len(claimed)
+    while (claimed[end - 1].priority, claimed[end - 1].lane) != (first.priority, first.lane):
+        end -= 1
+    return end
 
 
 def claim_one(job_id: bytes, task: str, node: int) -> Plan[Delivery | None]:
@@ -193,9 +215,9 @@ def claim_one(job_id: bytes, task: str, node: int) -> Plan[Delivery | None]:
     found = yield Statement("claim_one", {"id": job_id})
     if found.first is None:
         return None
-    params = {"queue": found.first[8], "tasks": json.dumps([task])}
-    yield from _take(found.rows, params, node)
-    return Delivery(*found.first[3:])
+    delivery = Delivery._make(found.first)
+    yield from _take([delivery], {"queue": delivery.queue, "tasks": json.dumps([task])}, node)
+    return delivery
 
 
 def read_back(node: int) -> Plan[dict[tuple[int, int], Counts]]:

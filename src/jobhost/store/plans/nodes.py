@@ -125,21 +125,23 @@ def orphans() -> Plan[list[int]]:
 def rescue(order: Rescue) -> Plan[RescueReport]:
     """End a node and move up to RESCUE_BATCH of its jobs to where they belong.
 
-    Nothing happens if the rescuer's own lease has ended, or if a lapsed node has
-    renewed. `more` in the report asks for another call.
+    Nothing happens if the rescuer's own lease has ended, if a lapsed node has renewed, or
+    if a node is told to rescue itself. `more` in the report asks for another call.
     """
     lease = yield Statement("hold_lease", {"node": order.rescuer})
-    if not lease.rows:
+    if not lease.rows or order.node == order.rescuer:
         return RescueReport()
     reason = "died" if order.died else "lost its lease"
-    yield Statement(
+    buried = yield Statement(
         "bury_node", {"node": order.node, "reason": reason, "only_lapsed": not order.died}
     )
     still_alive = yield from live_nodes()
     if any(node.number == order.node for node in still_alive):
         return RescueReport()
     found = yield Statement("running_of", {"node": order.node, "limit": RESCUE_BATCH})
-    ended = [_crash(row, order, alone=len(found.rows) == 1) for row in found.rows]
+    # Only the first call sees all that the node held; one left over for the next was not alone.
+    alone = buried.changed == 1 and len(found.rows) == 1
+    ended = [_crash(row, order, alone=alone) for row in found.rows]
     cancels = {row[0]: row[5] for row in found.rows if row[5] is not None}
     yield from settle(ended, cancels, node=order.node, writer=order.rescuer)
     if cancels:

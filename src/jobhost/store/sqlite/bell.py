@@ -7,6 +7,7 @@ full buffer, a dead listener or a missing folder loses nothing, since workers al
 import os
 import select
 import socket
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,8 +53,8 @@ class Ringer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(0)
+        self._mutex = threading.Lock()
+        self._socket: socket.socket | None = None
 
     def ring_all(self) -> None:
         """One byte to every listener. Never raises."""
@@ -63,11 +64,22 @@ class Ringer:
                 with _ShortName(self._folder) as name:
                     for bell in bells:
                         with suppress(OSError):
-                            self._socket.sendto(b"1", f"{name}/{bell}")
+                            self._opened().sendto(b"1", f"{name}/{bell}")
 
     def close(self) -> None:
-        """Close the socket. Idempotent."""
-        self._socket.close()
+        """Close the socket. Idempotent; the next ring opens it again."""
+        with self._mutex:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def _opened(self) -> socket.socket:
+        """The socket, opened by its first use: a store that only reads has none."""
+        with self._mutex:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._socket.settimeout(0)
+            return self._socket
 
 
 class _ShortName:

@@ -2,27 +2,28 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jobhost.clock import Clock
 from jobhost.errors import StoreError, StoreUnavailable
 from jobhost.store.plan import Reply, Row, Statement
 from jobhost.store.sqlite.faults import DRIVER_ERRORS, translate
-from jobhost.store.sqlite.library import statements
+from jobhost.store.sqlite.library import Sql, statements
 from jobhost.store.sqlite.turnstile import Turnstile
 
 CACHE_KIB: Final = 8 * 1024
 """Page cache of one connection: the hot ends of all tables fit; idle processes stay small."""
 
-CHECKPOINT_PAGES: Final = 4000
-"""Pages of the WAL (16 MiB) after which a commit also moves them into the file."""
+CHECKPOINT_PAGES: Final = 8000
+"""Pages of the WAL (32 MiB) after which a commit also moves them into the file."""
 
 _CHUNKS: Final = (64, 16, 4, 1)
-"""Rows of one INSERT: a few sizes, so that every text is prepared once."""
+"""Rows of one statement: a few sizes, so that every text is prepared once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,15 @@ class SqliteConnection:
         self._pid = os.getpid()
         self._turnstile = Turnstile(target.folder, target.busy_seconds) if writes else None
         self._statements = statements()
+        self._now = target.clock.now()
         self._raw = self._open()
 
     def begin(self) -> None:
-        """Open a transaction; a writing one waits for its turn first."""
+        """Open a transaction; a writing one waits for its turn first.
+
+        Its `:now` is one instant, read when the turn has come: a lease that is live for one
+        statement is so for all, and until the end nobody else can write on other grounds.
+        """
         self._refuse_other_process()
         if self._turnstile is None:
             self.begin_snapshot()
@@ -69,6 +75,7 @@ class SqliteConnection:
         self._turnstile.enter()
         try:
             self._plain("BEGIN IMMEDIATE")
+            self._now = self._target.clock.now()
         except BaseException:
             self._turnstile.leave()
             raise
@@ -76,12 +83,12 @@ class SqliteConnection:
     def execute(self, statement: Statement) -> Reply:
         """Execute one statement. Raises StoreError."""
         sql = self._statements[statement.name]
+        params = dict(statement.params)
+        if sql.wants_now:
+            params["now"] = self._now
         try:
             if statement.rows is not None:
-                return Reply([], self._insert(statement.name, statement.rows))
-            params = dict(statement.params)
-            if sql.wants_now:
-                params["now"] = self._target.clock.now()
+                return Reply([], self._execute_rows(sql, params, statement.rows))
             cursor = self._raw.execute(sql.text, params)
             rows: list[Row] = cursor.fetchall() if cursor.description else []
             return Reply(rows, max(cursor.rowcount, 0))
@@ -129,6 +136,7 @@ class SqliteConnection:
         """Open a transaction that reads one consistent state."""
         self._refuse_other_process()
         self._plain("BEGIN")
+        self._now = self._target.clock.now()
 
     def end_snapshot(self) -> None:
         """Close it."""
@@ -195,15 +203,16 @@ class SqliteConnection:
             raise translate(error, path) from error
         return raw
 
-    def _insert(self, name: str, rows: Sequence[Row]) -> int:
-        """Insert rows, many to a statement: each statement gives up the interpreter's lock, and
-        in a busy process getting it back is what costs."""
-        sql = self._statements[name]
+    def _execute_rows(self, sql: Sql, params: Mapping[str, Any], rows: Sequence[Row]) -> int:
+        """Execute for many rows, many to a statement: each statement gives up the interpreter's
+        lock, and in a busy process getting it back is what costs."""
         changed = at = 0
         for size in _CHUNKS:
             while len(rows) - at >= size:
-                values = [value for row in rows[at : at + size] for value in row]
-                changed += self._raw.execute(sql.for_rows(size), values).rowcount
+                many = sql.for_rows(size)
+                values = list(chain.from_iterable(rows[at : at + size]))
+                values += [params[name] for name in many.names]
+                changed += self._raw.execute(many.text, values).rowcount
                 at += size
         return changed
 

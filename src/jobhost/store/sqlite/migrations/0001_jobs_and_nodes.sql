@@ -43,6 +43,9 @@ CREATE TABLE jobhost_ready (
     PRIMARY KEY (queue, priority DESC, lane, seq)
 ) WITHOUT ROWID;
 
+-- Finds the counts of a job that came back. Fresh jobs, which have none, never enter it.
+CREATE INDEX jobhost_ready_again ON jobhost_ready (job) WHERE epoch > 0;
+
 CREATE TABLE jobhost_scheduled (
     job INTEGER PRIMARY KEY,
     due_at INTEGER NOT NULL,
@@ -178,10 +181,10 @@ SELECT
     s.due_at,
     coalesce(d.claimed_at, r.claimed_at) AS claimed_at,
     d.ended_at,
-    coalesce(d.epoch, r.epoch, s.epoch, b.epoch, 0) AS epoch,
-    coalesce(d.deliveries, r.deliveries, s.deliveries, b.deliveries, 0) AS deliveries,
-    coalesce(d.failures, r.failures, s.failures, b.failures, 0) AS failures,
-    coalesce(d.crashes, r.crashes, s.crashes, b.crashes, 0) AS crashes,
+    coalesce(d.epoch, r.epoch, s.epoch, b.epoch, q.epoch, 0) AS epoch,
+    coalesce(d.deliveries, r.deliveries, s.deliveries, b.deliveries, q.deliveries, 0) AS deliveries,
+    coalesce(d.failures, r.failures, s.failures, b.failures, q.failures, 0) AS failures,
+    coalesce(d.crashes, r.crashes, s.crashes, b.crashes, q.crashes, 0) AS crashes,
     n.host || ':' || n.pid AS worker,
     j.payload,
     j.envelope,
@@ -194,5 +197,6 @@ LEFT JOIN jobhost_done d ON d.job = j.number
 LEFT JOIN jobhost_running r ON r.job = j.number
 LEFT JOIN jobhost_scheduled s ON s.job = j.number
 LEFT JOIN jobhost_blocked b ON b.job = j.number
+LEFT JOIN jobhost_ready q ON q.job = j.number AND q.epoch > 0
 LEFT JOIN jobhost_cancellation c ON c.job = j.number
 LEFT JOIN jobhost_node n ON n.number = coalesce(d.node, r.node);

@@ -1,7 +1,7 @@
 -- One job by its number, while it is still fresh in its place; for running a job at once in the
 -- process that enqueued it.
-SELECT r.priority, r.lane, r.seq, r.job, r.epoch + 1, r.deliveries + 1, r.failures, r.crashes,
-    r.queue, r.priority, j.id, r.task, j.payload, j.envelope, j.parent, j.created_at
+SELECT r.job, r.epoch + 1, r.deliveries + 1, r.failures, r.crashes, r.queue, r.priority,
+    j.id, r.task, j.payload, j.envelope, j.parent, j.created_at, r.lane, r.seq
 FROM jobhost_job j
 CROSS JOIN jobhost_ready r
     ON r.queue = j.queue AND r.priority = j.priority AND r.lane = 1 AND r.seq = j.number

@@ -1,13 +1,12 @@
--- Guarded by job, epoch, node and the writer's live lease. :ended is a JSON list of
--- [job, epoch, duration_us, result]; CROSS JOIN keeps SQLite from scanning the running table.
+-- Guarded by job, epoch, node and the writer's live lease. CROSS JOIN keeps SQLite from
+-- scanning the running table. No result is JSON text, so it is stored as it came.
 INSERT INTO jobhost_done
     (job, state, reason, outcome, ended_at, epoch, node, claimed_at, duration_us,
      deliveries, failures, crashes, result, error)
+WITH ended (job, epoch, duration_us, result) AS (VALUES (?, ?, ?, ?))
 SELECT r.job, 'succeeded', NULL, 'succeeded', :now, r.epoch, r.node, r.claimed_at,
-    json_extract(e.value, '$[2]'), r.deliveries, r.failures, r.crashes,
-    json_extract(e.value, '$[3]'), NULL
-FROM json_each(:ended) e
-CROSS JOIN jobhost_running r
-    ON r.job = json_extract(e.value, '$[0]') AND r.epoch = json_extract(e.value, '$[1]')
+    e.duration_us, r.deliveries, r.failures, r.crashes, e.result, NULL
+FROM ended e
+CROSS JOIN jobhost_running r ON r.job = e.job AND r.epoch = e.epoch
 WHERE r.node = :node
     AND EXISTS (SELECT 1 FROM jobhost_node WHERE number = :writer AND lease_until > :now)

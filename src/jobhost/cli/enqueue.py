@@ -1,0 +1,129 @@
+"""`jobhost enqueue`: accept one job, and perhaps wait for its result."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+
+from jobhost.cli.exits import CommandError, Exit, exit_of
+from jobhost.cli.hosts import HostUrl, Place, load_host, where_to_look
+from jobhost.cli.render import put, put_json, tell
+from jobhost.errors import (
+    JobCancelled,
+    JobDead,
+    ResultTimeout,
+    ResultUnstorable,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from jobhost.app import JobHost
+    from jobhost.host.task import CallOptions
+
+TRIGGER: Final = "command line"
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="Name of the task.")]
+Arguments = Annotated[
+    str,
+    typer.Option("--args", help='JSON: a list, or an object by name, such as {"width": 80}.'),
+]
+
+
+def enqueue(
+    place: Place,
+    task: TaskName,
+    args: Arguments = "[]",
+    queue: Annotated[str | None, typer.Option(help="The queue. Default: the task's.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="-100 to 100, higher first. Default: the task's.")
+    ] = None,
+    delay: Annotated[str | None, typer.Option(help="Run it after this, such as 10m.")] = None,
+    run_at: Annotated[
+        str | None, typer.Option(help="Run it then, such as 2030-01-31T09:00:00Z.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; print its result.")
+    ] = False,
+    timeout: Annotated[str | None, typer.Option(help="Longest wait, such as 30s.")] = None,
+    url: HostUrl = None,
+) -> None:
+    """Accept one job and print its id, or with --wait its result as JSON.
+
+    The arguments are checked against the task's signature first.
+
+    Examples:
+
+      jobhost enqueue shop.jobs:host thumbnail --args '["cat.jpg", 256]'
+      jobhost enqueue shop.jobs:host thumbnail --args '{"width": 80}' --delay 1h
+      jobhost enqueue shop.jobs:host report --wait --timeout 5m
+    """
+    if timeout is not None and not wait:
+        raise UsageError("--timeout is how long to wait: give --wait as well")
+    if timeout is not None:
+        from jobhost.durations import parse_duration
+
+        parse_duration(timeout, "--timeout")
+    positional, named = read_arguments(args)
+    given: dict[str, Any] = {"queue": queue, "priority": priority, "delay": delay}
+    given["run_at"] = None if run_at is None else read_moment(run_at)
+    options: CallOptions = {  # type: ignore[assignment]  # checked by using()
+        name: value for name, value in given.items() if value is not None
+    }
+    with load_host(place, url) as host:
+        bound = host.tasks.get(task).using(**options).triggered_by(TRIGGER)
+        job = bound.enqueue(*positional, **named)
+        if wait:
+            put_result(host, job.id, timeout)
+        else:
+            put(str(job.id))
+
+
+def read_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    """Positional arguments and arguments by name. Raises UsageError for other JSON, or none."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"--args must be JSON, such as '[1, \"two\"]' or '{{\"name\": 1}}': {error}"
+        ) from None
+    if isinstance(value, list):
+        return value, {}
+    if isinstance(value, dict):
+        return [], value
+    raise UsageError(
+        f"--args must be a JSON list, or an object by name; got {text!r}: try '[{text}]'"
+    )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def read_moment(text: str) -> datetime:
+    """An instant in ISO 8601 with its offset. Raises UsageError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise UsageError(
+            f"--run-at must be a date and time with an offset, such as 2030-01-31T09:00:00Z or "
+            f"2030-01-31T09:00:00+01:00; got {text!r}"
+        )
+    return moment
+
+
+def put_result(host: "JobHost", job_id: "UUID", timeout: str | None) -> None:
+    """Wait for a job's end and print its result. Raises CommandError for any other end."""
+    look = where_to_look(host, job_id)
+    try:
+        put_json(host.job(job_id).result(timeout))
+    except ResultUnstorable as error:
+        tell(f"{error}; {look}")
+    except (JobDead, JobCancelled, ResultTimeout) as error:
+        raise CommandError(f"{error}; {look}", exit_of(error)) from error
+    except KeyboardInterrupt:
+        raise CommandError(f"interrupted; job {job_id} goes on: {look}", Exit.INTERRUPTED) from None

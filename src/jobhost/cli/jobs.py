@@ -1,0 +1,177 @@
+"""`jobhost jobs`: look at jobs, cancel them, send them back."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
+
+import typer
+
+from jobhost.app import JobHost
+from jobhost.cli.exits import Exit, exit_of
+from jobhost.cli.hosts import StoreUrl
+from jobhost.cli.render import as_json, put, put_job, put_json, put_listing, tell
+from jobhost.errors import IllegalMove, JobNotFound
+from jobhost.ids import parse_id
+from jobhost.jobs.states import State
+
+if TYPE_CHECKING:
+    from jobhost.ids import JobId
+
+LISTED_MAX: Final = 1000
+"""The store's bound of a page."""
+
+_INSTEAD: Final = {
+    State.SCHEDULED: "it runs by itself when it is due",
+    State.BLOCKED: "it runs when a worker knows its task",
+    State.READY: "it runs as soon as a worker is free",
+    State.RUNNING: "wait for its end, or stop it with 'jobhost jobs cancel'",
+    State.SUSPENDED: "it goes on by itself",
+    State.SUCCEEDED: "to do its work again, enqueue a new job",
+}
+"""What to do about a job that cannot be sent back."""
+
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs.")]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
+
+app = typer.Typer(help="Look at jobs, cancel them, send them back.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_jobs(
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only jobs of this queue.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only jobs of this task.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="How many at most.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(help="Go on with a listing: the 'next' of the page before.")
+    ] = None,
+    json_output: JsonOutput = False,
+    url: StoreUrl = None,
+) -> None:
+    """List jobs, newest first.
+
+    More than one page: go on with --before and the number that the page ends with.
+
+    Examples:
+
+      jobhost jobs list
+      jobhost jobs list --state dead --queue mail --limit 10
+      jobhost jobs list --json
+    """
+    from jobhost.store.plans import look
+
+    wanted = look.Filter(state=state, queue=queue, task=task, limit=limit, before=before)
+    with JobHost(url) as host:
+        page = host.store.read(lambda: look.list_jobs(wanted))
+    if json_output:
+        put_json({"jobs": [job.to_json() for job in page.jobs], "next": page.next})
+    elif page.jobs:
+        put_listing(page.jobs, page.next)
+    else:
+        tell("no such jobs")
+
+
+@app.command("show")
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")],
+    json_output: JsonOutput = False,
+    url: StoreUrl = None,
+) -> None:
+    """Show everything about one job.
+
+    Its state and the reason, times, counts, options, arguments, result, and every
+    attempt with its error and traceback.
+
+    Examples:
+
+      jobhost jobs show 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+      jobhost jobs show 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10 --json
+    """
+    with JobHost(url) as host:
+        job = host.job(job_id)
+        record, attempts = job.status(), job.attempts()
+    if json_output:
+        put_json(as_json(record, attempts))
+    else:
+        put_job(record, attempts)
+
+
+@app.command("cancel")
+def cancel(
+    job_ids: Ids,
+    reason: Annotated[
+        str, typer.Option(help="Why; stays with the job.")
+    ] = "cancelled on the command line",
+    url: StoreUrl = None,
+) -> None:
+    """Cancel jobs.
+
+    A waiting one ends at once; a running one is stopped by its worker.
+
+    Examples:
+
+      jobhost jobs cancel 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+      jobhost jobs cancel 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10 --reason "wrong file"
+    """
+    _each(job_ids, url, lambda host, job_id: _cancel(host, job_id, reason))
+
+
+@app.command("retry")
+def retry(job_ids: Ids, url: StoreUrl = None) -> None:
+    """Send dead or cancelled jobs back.
+
+    They are ready again with fresh counts; their history is kept.
+
+    Examples:
+
+      jobhost jobs retry 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+    """
+    _each(job_ids, url, _redrive)
+
+
+def _each(job_ids: list[str], url: str | None, move: Callable[[JobHost, "JobId"], str]) -> None:
+    """Move one job after the other and say what came of it. One that cannot be moved does not
+    hold up the rest; the exit code is that of the first.
+
+    All ids are read before anything is done.
+    """
+    wanted = [parse_id(job_id) for job_id in job_ids]
+    code = Exit.DONE
+    with JobHost(url) as host:
+        for job_id in wanted:
+            try:
+                put(f"{UUID(bytes=job_id)} {move(host, job_id)}")
+            except (JobNotFound, IllegalMove) as error:
+                tell(str(error))
+                code = code or exit_of(error)
+    raise typer.Exit(code)
+
+
+def _cancel(host: JobHost, job_id: "JobId", reason: str) -> str:
+    from jobhost.store.plans.operate import CancelResult
+
+    job = host.job(UUID(bytes=job_id))
+    done = job.cancel(reason)
+    if done is CancelResult.REQUESTED:
+        return "runs; its worker was asked to stop it"
+    if done is CancelResult.TOO_LATE and (state := job.status().state) is not State.CANCELLED:
+        raise IllegalMove(
+            f"job {job.id} has ended before: it is {state}, and there is nothing left to cancel; "
+            f"see 'jobhost jobs show {job.id}'"
+        )
+    return "is cancelled"
+
+
+def _redrive(host: JobHost, job_id: "JobId") -> str:
+    from jobhost.store.plans.operate import redrive
+
+    done = host.store.write(lambda: redrive(job_id))
+    if done is None:
+        raise JobNotFound(f"there is no job {UUID(bytes=job_id)} in {host.store.url}")
+    if not done.done:
+        raise IllegalMove(
+            f"job {UUID(bytes=job_id)} is {done.state}, and only dead or cancelled jobs can be "
+            f"sent back: {_INSTEAD[done.state]}"
+        )
+    host.store.announce()
+    return "is ready again"

@@ -1,0 +1,108 @@
+"""`jobhost run`: one job, once, in this process; for cron, timers and people."""
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from jobhost.cli import logs
+from jobhost.cli.enqueue import TRIGGER, Arguments, TaskName, put_result, read_arguments
+from jobhost.cli.exits import CommandError, Exit, leave_threads_behind
+from jobhost.cli.hosts import HostUrl, Place, load_host, prints_on_stderr, where_to_look
+
+if TYPE_CHECKING:
+    from jobhost.app import JobHost
+    from jobhost.host.task import CallOptions
+    from jobhost.jobs.records import Delivery, JobRecord
+    from jobhost.store.plan import Plan
+    from jobhost.store.plans.enqueue import Batch
+    from jobhost.worker.worker import WorkerReport
+
+
+def run(
+    place: Place,
+    task: TaskName,
+    args: Arguments = "[]",
+    retry: Annotated[
+        bool,
+        typer.Option(
+            "--retry",
+            help="Use the task's retry policy: further attempts are left to the workers.",
+        ),
+    ] = False,
+    url: HostUrl = None,
+    log_level: logs.Level = logs.LogLevel.WARNING,
+    log_json: logs.AsJson = False,
+) -> None:
+    """Run one job here and now; exit with what became of it, and print its result as JSON.
+
+    The job is recorded like any other, and belongs to this process from the first
+    moment: no worker is needed, and none can take it. It has one attempt.
+
+    Fit for cron: it needs no terminal and reads nothing; what the task prints
+    goes to stderr.
+
+    Examples:
+
+      jobhost run shop.jobs:host report
+      jobhost run shop.jobs:host thumbnail --args '["cat.jpg"]'
+      0 3 * * * cd /srv/shop && jobhost run shop.jobs:host clean_up
+    """
+    from jobhost.jobs.retries import Retry
+
+    logs.configure(log_level, json_lines=log_json)
+    positional, named = read_arguments(args)
+    host = load_host(place, url)
+    options: CallOptions = {"delay": timedelta(0)}
+    if not retry:
+        options["retry"] = Retry(max_attempts=1)
+    bound = host.tasks.get(task).using(**options).triggered_by(TRIGGER)
+    job, batch = bound.prepare(*positional, **named)
+    _leave_the_end_to_us(job.id)
+    with prints_on_stderr():
+        report = host.worker(burst=True, concurrency=1).run(
+            signals=True, first=lambda node: accept_and_claim(batch, node)
+        )
+    _tell_end(host, job.id, report)
+
+
+def accept_and_claim(batch: "Batch", node: int) -> "Plan[Delivery | None]":
+    """Accept the batch's one job and claim it in the same transaction: nobody else ever sees
+    it waiting, and a crash before the commit leaves nothing behind."""
+    from jobhost.store.plans.cycle import claim_one
+    from jobhost.store.plans.enqueue import enqueue
+
+    yield from enqueue(batch)
+    return (yield from claim_one(batch.jobs[0].id, batch.task, node))
+
+
+def _tell_end(host: "JobHost", job_id: UUID, report: "WorkerReport") -> None:
+    """Print the job's result, or raise CommandError for any other end."""
+    try:
+        record = host.job(job_id).status()
+        if not record.is_final:
+            raise _unfinished(host, record, report)
+        put_result(host, job_id, "0s")
+    except CommandError as error:
+        leave_threads_behind(report, error.code, str(error))
+        raise
+    finally:
+        host.close()
+    leave_threads_behind(report, Exit.DONE)
+
+
+def _unfinished(host: "JobHost", job: "JobRecord", report: "WorkerReport") -> CommandError:
+    look = f"a worker goes on with it; {where_to_look(host, job.id)}"
+    if report.stopped:
+        return CommandError(f"interrupted; job {job.id} was handed back: {look}", Exit.INTERRUPTED)
+    return CommandError(f"job {job.id} is {job.state} again: {look}", Exit.NOT_ENDED)
+
+
+def _leave_the_end_to_us(job_id: UUID) -> None:
+    """The end of this job is told once, by the command, and not by the worker's log as well."""
+    own = str(job_id)
+    logging.getLogger("jobhost.worker").addFilter(
+        lambda record: getattr(record, "job", None) != own
+    )

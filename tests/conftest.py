@@ -1,0 +1,74 @@
+"""Fixtures of all tests, and two checks of the suite itself: that the requirements which tests
+name exist, and that no process outlives the tests that started it."""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import settings
+
+from jobhost import JobHost
+from jobhost.clock import ManualClock
+
+REQUIREMENTS = Path(__file__).parent.parent / "docs" / "requirements.toml"
+LAST_BREATH_SECONDS = 10.0
+"""Processes that are just ending are given this long."""
+
+# No deadline: a slow machine is not a wrong answer.
+settings.register_profile("default", deadline=None, max_examples=100)
+settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a requirement that docs/requirements.toml does not know."""
+    known = tomllib.loads(REQUIREMENTS.read_text("utf-8")).keys()
+    for item in items:
+        for mark in item.iter_markers("requirement"):
+            if len(mark.args) != 1 or mark.args[0] not in known:
+                raise pytest.UsageError(
+                    f"{item.nodeid} is marked requirement{mark.args!r}: expected the number of "
+                    f"one entry in {REQUIREMENTS.name}"
+                )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_is_left_behind() -> Iterator[None]:
+    """Under xdist each worker looks after its own children; the controller has no tests."""
+    yield
+    children = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if not any("resource_tracker" in word for word in _command(child))
+    ]
+    _, left = psutil.wait_procs(children, timeout=LAST_BREATH_SECONDS)
+    assert not left, f"tests left processes behind: {[_command(child) for child in left]}"
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The address of a store of the test's own, not yet made."""
+    return f"sqlite:///{tmp_path / 'jobhost.db'}"
+
+
+@pytest.fixture
+def host(url: str) -> Iterator[JobHost]:
+    """A host without tasks on that store."""
+    with JobHost(url) as host:
+        yield host
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still until it is moved; for `JobHost(url, clock=clock)`."""
+    return ManualClock()

@@ -1,0 +1,1 @@
+"""Tests of the store. Start with `conftest.py`, which says how a dialect joins the contract."""

@@ -1,0 +1,232 @@
+"""An executable specification of the store: what each plan does to jobs, in plain Python.
+
+Every change of a state goes through `_move`, which asks the table of legal moves. The model
+knows nothing of tables, statements or transactions; it decides nothing about an attempt
+either, since `jobs.outcomes` does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from jobhost.jobs.outcomes import (
+    MAX_CRASHES,
+    MAX_LOST_DELIVERIES,
+    Counts,
+    Settlement,
+    obey_cancel,
+)
+from jobhost.jobs.states import FINAL, LIVE, Move, State, may
+from jobhost.store.plans.operate import CancelResult
+
+from .conservation import Standing
+
+RETURNED, FRESH = 0, 1
+
+
+@dataclass(slots=True)
+class Job:
+    """One job; `place` is its place among the ready, kept while it is set aside."""
+
+    number: int
+    task: str
+    priority: int
+    state: State | None = None
+    due_at: int = 0
+    place: tuple[int, int] = (FRESH, 0)
+    node: int = 0
+    claimed_at: int = 0
+    epoch: int = 0
+    deliveries: int = 0
+    failures: int = 0
+    crashes: int = 0
+    cancel: str | None = None
+    outcomes: list[str] = field(default_factory=list)
+    lost_deliveries: int = 0
+
+    @property
+    def standing(self) -> Standing:
+        """What the store's tables must say of it."""
+        assert self.state is not None
+        return Standing(self.state, self.epoch, self.deliveries, self.failures, self.crashes)
+
+    @property
+    def counts(self) -> Counts:
+        """Its counts, as an executor sees them."""
+        return Counts(deliveries=self.deliveries, failures=self.failures, crashes=self.crashes)
+
+
+@dataclass(slots=True)
+class Node:
+    """One worker."""
+
+    number: int
+    tasks: frozenset[str]
+    lease_until: int
+    ended: bool = False
+
+
+class Model:
+    """All jobs and nodes, and the present instant."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.jobs: dict[bytes, Job] = {}
+        self.nodes: dict[int, Node] = {}
+        self._places = count(1)
+
+    # --- what is there
+
+    def live(self, node: int) -> bool:
+        """Whether a node's lease is live."""
+        return self.nodes[node].lease_until > self.now and not self.nodes[node].ended
+
+    def served(self) -> set[str]:
+        """Tasks that some live node knows."""
+        live = [node for node in self.nodes.values() if self.live(node.number)]
+        return {task for node in live for task in node.tasks}
+
+    def of(self, number: int) -> Job:
+        """A job by its number."""
+        return next(job for job in self.jobs.values() if job.number == number)
+
+    def standing_in(self, state: State) -> list[Job]:
+        """Jobs of one state; the ready ones in the order in which they are claimed."""
+        found = [job for job in self.jobs.values() if job.state is state]
+        return sorted(found, key=lambda job: (-job.priority, job.place))
+
+    # --- producers and operators
+
+    def enqueue(self, job_id: bytes, job: Job, due_at: int | None) -> None:
+        """A new job; a repeated id changes nothing."""
+        if job_id in self.jobs:
+            return
+        self.jobs[job_id] = job
+        if due_at is None:
+            self._ready(job, Move.ENQUEUE, FRESH)
+        else:
+            job.due_at = due_at
+            self._move(job, Move.ENQUEUE, State.SCHEDULED)
+
+    def cancel(self, job_id: bytes, reason: str) -> CancelResult:
+        """A waiting job ends, a running one is asked, the first reason counts."""
+        job = self.jobs[job_id]
+        if job.state in FINAL:
+            return CancelResult.TOO_LATE
+        if job.state is State.RUNNING:
+            job.cancel = job.cancel or reason
+            return CancelResult.REQUESTED
+        self._move(job, Move.CANCEL, State.CANCELLED)
+        return CancelResult.CANCELLED
+
+    def redrive(self, job_id: bytes) -> bool:
+        """A dead or cancelled job starts again with fresh counts and its old epoch."""
+        job = self.jobs[job_id]
+        if not may(Move.REDRIVE, job.state, State.READY):
+            return False
+        job.deliveries = job.failures = job.crashes = job.lost_deliveries = 0
+        self._ready(job, Move.REDRIVE, FRESH)
+        return True
+
+    # --- workers
+
+    def heartbeat(self, node: int, lease: int) -> bool:
+        """Only a live lease is renewed."""
+        if not self.live(node):
+            return False
+        self.nodes[node].lease_until = self.now + lease
+        return True
+
+    def claim(self, node: int, slots: int) -> list[Job]:
+        """The first ready jobs that the node knows; epoch and deliveries rise."""
+        tasks = self.nodes[node].tasks
+        taken = [job for job in self.standing_in(State.READY) if job.task in tasks][:slots]
+        for job in taken:
+            self._move(job, Move.CLAIM, State.RUNNING)
+            job.node, job.claimed_at = node, self.now
+            job.epoch += 1
+            job.deliveries += 1
+        return taken
+
+    def owns(self, node: int, number: int, epoch: int) -> bool:
+        """Whether an acknowledgement is accepted."""
+        job = self.of(number)
+        running = job.state is State.RUNNING
+        return self.live(node) and running and (job.node, job.epoch) == (node, epoch)
+
+    def settle(self, batch: Iterable[tuple[int, int, Settlement]], node: int) -> list[int]:
+        """Record ended attempts; the numbers of those that were not owned."""
+        asked, owned = set(), set()
+        for number, epoch, settlement in batch:
+            asked.add(number)
+            if self.owns(node, number, epoch):
+                owned.add(number)
+                self._end(self.of(number), settlement)
+        return sorted(asked - owned)
+
+    def rescue(self, node: int, rescuer: int, *, died: bool) -> int:
+        """What a dead node held goes back, in the order of its claim; how many jobs that were."""
+        dead = self.nodes[node]
+        if not self.live(rescuer) or node == rescuer:
+            return 0
+        if not died and self.live(node):
+            return 0
+        held = sorted(
+            (job for job in self.standing_in(State.RUNNING) if job.node == node),
+            key=lambda job: (-job.priority, job.claimed_at, job.number),
+        )
+        proven = died and not dead.ended and len(held) == 1
+        dead.ended = True
+        for job in held:
+            self._crash(job, proven=proven)
+        return len(held)
+
+    def stage(self) -> tuple[int, int, int]:
+        """Due jobs become ready, served ones come back, unserved ones are set aside."""
+        due = [job for job in self.standing_in(State.SCHEDULED) if job.due_at <= self.now]
+        for job in sorted(due, key=lambda job: (job.due_at, -job.priority, job.number)):
+            self._ready(job, Move.STAGE, FRESH)
+        back = [job for job in self.standing_in(State.BLOCKED) if job.task in self.served()]
+        for job in back:
+            self._move(job, Move.UNPARK, State.READY)
+        aside = [job for job in self.standing_in(State.READY) if job.task not in self.served()]
+        for job in aside:
+            self._move(job, Move.PARK, State.BLOCKED)
+        return len(due), len(aside), len(back)
+
+    # --- inside
+
+    def _end(self, job: Job, settlement: Settlement) -> None:
+        if job.cancel is not None:
+            settlement = obey_cancel(settlement, job.cancel)
+        job.cancel = None
+        job.outcomes.append(settlement.label)
+        if settlement.label != "succeeded":
+            job.failures, job.crashes = settlement.failures, settlement.crashes
+        if settlement.target is State.READY:
+            lane = RETURNED if settlement.move in (Move.RELEASE, Move.RESCUE) else FRESH
+            self._ready(job, settlement.move, lane)
+            return
+        job.due_at = self.now + settlement.delay_us
+        self._move(job, settlement.move, settlement.target)
+
+    def _crash(self, job: Job, *, proven: bool) -> None:
+        job.crashes += proven
+        job.lost_deliveries += 1
+        job.outcomes.append("crashed")
+        cancelled, job.cancel = job.cancel is not None, None
+        if cancelled:
+            self._move(job, Move.CANCEL, State.CANCELLED)
+        elif job.crashes >= MAX_CRASHES or job.lost_deliveries >= MAX_LOST_DELIVERIES:
+            self._move(job, Move.FAIL, State.DEAD)
+        else:
+            self._ready(job, Move.RESCUE, RETURNED)
+
+    def _ready(self, job: Job, move: Move, lane: int) -> None:
+        job.place = (lane, next(self._places))
+        self._move(job, move, State.READY)
+
+    def _move(self, job: Job, move: Move, target: State) -> None:
+        assert may(move, job.state, target), f"{move} from {job.state} to {target}"
+        assert job.state is None or job.state in LIVE or move is Move.REDRIVE
+        job.state = target

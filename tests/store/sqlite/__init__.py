@@ -1,0 +1,1 @@
+"""What only SQLite has: its query plans, files, locks, sockets and faults."""

@@ -1,0 +1,35 @@
+"""What `import jobhost` gives, and what it does not load."""
+
+import subprocess
+import sys
+
+import pytest
+
+import jobhost
+
+
+def test_the_list_of_names_is_sorted_and_complete() -> None:
+    assert jobhost.__all__ == sorted(jobhost.__all__)
+    assert len(set(jobhost.__all__)) == len(jobhost.__all__)
+    for name in jobhost.__all__:
+        assert getattr(jobhost, name).__name__ == name
+
+
+def test_a_star_import_gives_every_name() -> None:
+    names: dict[str, object] = {}
+    exec("from jobhost import *", names)
+    assert set(jobhost.__all__) <= names.keys()
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'jobhost' has no attribute 'Jobb'"):
+        _ = jobhost.Jobb  # type: ignore[attr-defined]
+
+
+def test_importing_jobhost_loads_nothing_heavy() -> None:
+    heavy = ("asyncio", "click", "pydantic", "pydantic_core", "rich", "sqlite3", "typer")
+    code = f"import sys, jobhost; print(*sorted(sys.modules.keys() & set({heavy!r})))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert (loaded.stdout.strip(), loaded.stderr) == ("", "")

@@ -1,0 +1,233 @@
+"""Workers for tests: in a thread of this process, or in processes of their own.
+
+Nothing here measures time. Tests wait for conditions; GUARD_SECONDS only ends a test that hangs.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from programs.chores import Chores
+
+from jobhost import JobHost
+from jobhost.worker.worker import Worker, WorkerReport
+
+GUARD_SECONDS = 60.0
+SERVE = Path(__file__).parent / "programs" / "serve.py"
+
+
+class Until(Protocol):
+    """Waits until a condition holds, and gives back what it gave."""
+
+    def __call__(self, condition: Callable[[], Any], what: str = "") -> Any: ...
+
+
+def _until(condition: Callable[[], Any], what: str = "") -> Any:
+    end = time.monotonic() + GUARD_SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < end, f"still not so: {what or condition}"
+        time.sleep(0.005)
+    return value
+
+
+@pytest.fixture
+def until() -> Until:
+    return _until
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/jobs.db"
+
+
+@pytest.fixture
+def host(url: str) -> Iterator[JobHost]:
+    """A host with an empty store."""
+    with JobHost(url) as made:
+        made.migrate()
+        yield made
+
+
+class WorkerThread:
+    """A worker that runs in a thread of the test's process."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.report: WorkerReport | None = None
+        self._thread = threading.Thread(target=self._run, name="worker-under-test")
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.report = self.worker.run()
+
+    def wait(self) -> WorkerReport:
+        """Until it has ended by itself."""
+        self._thread.join(GUARD_SECONDS)
+        assert not self._thread.is_alive(), "the worker does not end"
+        assert self.report is not None, "the worker raised"
+        return self.report
+
+    def stop(self) -> None:
+        """For the end of a test: twice, so that whatever still runs is handed back."""
+        if self._thread.is_alive():
+            self.worker.stop()
+            self.worker.stop()
+        self._thread.join(GUARD_SECONDS)
+        assert not self._thread.is_alive(), "the worker does not end"
+
+
+class Working(Protocol):
+    """Starts a worker in a thread; it is stopped at the end of the block."""
+
+    def __call__(self, worker: Worker) -> Any: ...
+
+
+@contextmanager
+def _working(worker: Worker) -> Iterator[WorkerThread]:
+    thread = WorkerThread(worker)
+    try:
+        yield thread
+    finally:
+        thread.stop()
+
+
+@pytest.fixture
+def working() -> Working:
+    return _working
+
+
+class WorkerProcess:
+    """A worker in a process and a session of its own; killed at the end of the test."""
+
+    def __init__(self, url: str, folder: Path, number: int, config: dict[str, Any]) -> None:
+        self._folder = folder
+        self.log = folder / f"worker-{number}.log"
+        self._out = folder / f"worker-{number}.out"
+        with self.log.open("wb") as log, self._out.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error", str(SERVE), url, str(folder), json.dumps(config)],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def name(self) -> str:
+        """As the store names it."""
+        return f"{socket.gethostname()}:{self.pid}"
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, and gone when this returns."""
+        self.send(signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self._process.wait(GUARD_SECONDS)
+
+    def report(self) -> dict[str, Any]:
+        """What `Worker.run` gave back; it must have ended well."""
+        code = self.wait()
+        assert code == 0, f"exit code {code}: {self.log.read_text()}"
+        report: dict[str, Any] = json.loads(self._out.read_text())
+        return report
+
+    def end(self) -> None:
+        for number in (signal.SIGCONT, signal.SIGKILL):
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                break
+        self.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+class Ledger:
+    """What the jobs of other processes wrote down: a line for each start, each end, and more."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def lines(self) -> list[list[str]]:
+        """Event, name, delivery, pid."""
+        if not self._file.exists():
+            return []
+        return [line.split() for line in self._file.read_text().splitlines()]
+
+    def names(self, event: str) -> list[str]:
+        """Names of jobs with this event, in order."""
+        return [line[1] for line in self.lines() if line[0] == event]
+
+    def count(self, event: str) -> Counter[str]:
+        return Counter(self.names(event))
+
+    def pids(self, event: str, name: str) -> list[int]:
+        return [int(line[3]) for line in self.lines() if line[:2] == [event, name]]
+
+
+class Yard:
+    """A store, the chores declared on it, and worker processes that do them."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+        self.host = JobHost(url)
+        self.host.migrate()
+        self.chores = Chores(self.host, folder)
+        self.ledger = Ledger(folder / "ledger")
+        self._processes: list[WorkerProcess] = []
+
+    def start(self, **config: Any) -> WorkerProcess:
+        """Start a worker process; see `programs/serve.py` for the extra settings."""
+        process = WorkerProcess(self.url, self.folder, len(self._processes), config)
+        self._processes.append(process)
+        return process
+
+    def started(self, *names: str, times: int = 1) -> None:
+        """Wait until jobs of these names have started so often."""
+        _until(
+            lambda: all(self.ledger.count("start")[name] >= times for name in names),
+            f"{names} started {times} times",
+        )
+
+    def go(self, name: str) -> None:
+        """Let a job that holds go on."""
+        (self.folder / f"go-{name}").touch()
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.end()
+        self.host.close()
+
+
+@pytest.fixture
+def yard(url: str, tmp_path: Path) -> Iterator[Yard]:
+    made = Yard(url, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,31 @@
+"""A worker in a process of its own: `serve.py URL FOLDER '{"lease": "1s"}'`.
+
+The settings are those of a worker, and `busy_seconds`: the patience with a locked store.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from chores import Chores
+
+from jobhost import JobHost
+from jobhost.store.sqlite import store
+
+
+def main() -> None:
+    """Work until stopped, then print the report."""
+    url, folder, settings = sys.argv[1:]
+    config = json.loads(settings)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(threadName)s %(message)s")
+    store.BUSY_SECONDS = config.pop("busy_seconds", store.BUSY_SECONDS)
+    host = JobHost(url)
+    Chores(host, Path(folder))
+    report = host.worker(**config).run(signals=True)
+    print(json.dumps(asdict(report)))
+
+
+if __name__ == "__main__":
+    main()

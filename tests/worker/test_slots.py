@@ -1,0 +1,50 @@
+"""The moment at which a slot is freed, step by step.
+
+A trace function holds a job's thread at a line of interest: the code that runs is the real
+one, only the order of its threads is chosen.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from jobhost.worker.outbox import Outbox
+
+PATIENCE = "60s"
+
+
+@contextmanager
+def _when_returning_from(code: CodeType, do: Callable[[], object]) -> Iterator[None]:
+    """In threads started inside the block, call `do` whenever this function returns."""
+
+    def local(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return":
+            do()
+        return local
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        return local if frame.f_code is code else None
+
+    before = threading.gettrace()
+    threading.settrace(trace)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        threading.settrace(before)  # type: ignore[arg-type]
+
+
+def test_a_slot_freed_after_its_job_was_recorded_is_filled_without_a_poll(host, until, working):
+    first_is_recorded = threading.Event()
+
+    @host.task
+    def note(number: int) -> int:
+        return number
+
+    first, second = note.enqueue_many([(1,), (2,)])
+    recorded = _when_returning_from(Outbox.put.__code__, lambda: first_is_recorded.wait(60))
+    with recorded, working(host.worker(concurrency=1, poll="1h", lease="1h")):
+        until(lambda: first.status().is_final)
+        first_is_recorded.set()
+        assert second.result(PATIENCE) == 2
