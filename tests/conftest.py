@@ -4,6 +4,7 @@ name exist, and that no process outlives the tests that started it."""
 import os
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -23,16 +24,20 @@ settings.register_profile("ci", deadline=None, max_examples=200, derandomize=Tru
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a requirement that docs/requirements.toml does not know."""
-    known = tomllib.loads(REQUIREMENTS.read_text("utf-8")).keys()
-    for item in items:
-        for mark in item.iter_markers("requirement"):
-            if len(mark.args) != 1 or mark.args[0] not in known:
-                raise pytest.UsageError(
-                    f"{item.nodeid} is marked requirement{mark.args!r}: expected the number of "
-                    f"one entry in {REQUIREMENTS.name}"
-                )
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Refuse, while tests are collected, a requirement that docs/requirements.toml has not."""
+    for mark in metafunc.definition.iter_markers("requirement"):
+        if len(mark.args) != 1 or mark.args[0] not in _requirements():
+            pytest.fail(
+                f"{metafunc.definition.nodeid} is marked requirement{mark.args!r}: expected the "
+                f"number of one entry in {REQUIREMENTS.name}",
+                pytrace=False,
+            )
+
+
+@cache
+def _requirements() -> frozenset[str]:
+    return frozenset(tomllib.loads(REQUIREMENTS.read_text("utf-8")))
 
 
 @pytest.fixture(scope="session", autouse=True)

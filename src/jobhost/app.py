@@ -34,7 +34,7 @@ class JobHost:
         payload_bytes_max: Limit of a payload, and of a result, as JSON. Default 1 MiB.
         clock: The store's clock; for tests.
 
-    Raises InvalidOption for an address or an option that is not allowed.
+    Raises InvalidOption for an option that is not allowed; for such an address at its first use.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import Call, Finished, Shop
+from commands import Call, Finished, Shop
 
 NOBODY = "0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10"
 
@@ -30,7 +30,7 @@ WRONG = [
     ("jobs list --state asleep", 2, "asleep"),
     ("migrate extra", 2, "extra"),
     ("worker shop:host --concurrency many", 2, "--concurrency"),
-    # MODULE:HOST
+    # where the host is
     ("worker shop", 2, "expected MODULE:HOST, such as shop.jobs:host; got 'shop'"),
     ("worker :host", 2, "expected MODULE:HOST"),
     ("worker shop:", 2, "expected MODULE:HOST"),
@@ -54,7 +54,7 @@ WRONG = [
     ("run shop:host add --args ['x']", 2, "--args must be JSON"),
     ('run shop:host add --args ["x"]', 2, "argument 'a'"),
     ('enqueue shop:host add --args {"a":1,"c":2}', 2, "'c'"),
-    ("enqueue shop:host add", 2, "the signature is add(a: int, b: int = 1)"),
+    ("enqueue shop:host add", 2, "argument 'a' is missing"),
     ("enqueue shop:host add --args [1] --priority 101", 2, "priority"),
     ("enqueue shop:host add --args [1] --delay soon", 2, "delay must be"),
     ("enqueue shop:host add --args [1] --run-at tomorrow", 2, "--run-at must be"),

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,10 +55,14 @@ def host(tmp_path: Path) -> JobHost:
     return JobHost(f"sqlite:///{tmp_path}/app.db")
 
 
-def program(folder: Path, word: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "program.py", word], cwd=folder, stdout=subprocess.PIPE, text=True
-    )
+@contextmanager
+def program(folder: Path, word: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "program.py", word]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def accept(host: JobHost, task: str) -> bytes:

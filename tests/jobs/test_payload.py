@@ -381,6 +381,16 @@ def test_a_refusal_of_one_argument_among_many_names_that_one() -> None:
         codec.encode((Path("a"), "b", now), {"more": ((),)})
 
 
+class Shy:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
+    with pytest.raises(InvalidPayload, match=r"shout\(\): argument 'value': .*; got a Shy"):
+        codec_of(int).encode((Shy(),), {})
+
+
 CALLS: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     ((), {}, "argument 'a' is missing"),
     ((1,), {}, "argument 'b' is missing"),

@@ -21,6 +21,7 @@ import pytest
 from programs.chores import Chores
 
 from jobhost import JobHost
+from jobhost.store.sqlite.turnstile import Turnstile
 from jobhost.worker.worker import Worker, WorkerReport
 
 GUARD_SECONDS = 60.0
@@ -148,6 +149,10 @@ class WorkerProcess:
         """Its exit code."""
         return self._process.wait(GUARD_SECONDS)
 
+    def said(self, words: str) -> None:
+        """Wait until its log has these words."""
+        _until(lambda: words in self.log.read_text(), f"{words!r} in the log of {self.name}")
+
     def report(self) -> dict[str, Any]:
         """What `Worker.run` gave back; it must have ended well."""
         code = self.wait()
@@ -214,9 +219,21 @@ class Yard:
             f"{names} started {times} times",
         )
 
-    def go(self, name: str) -> None:
-        """Let a job that holds go on."""
-        (self.folder / f"go-{name}").touch()
+    def go(self, *names: str) -> None:
+        """Let jobs that hold go on."""
+        for name in names:
+            (self.folder / f"go-{name}").touch()
+
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """The store, while another process is writing and does not end."""
+        turnstile = Turnstile(self.folder / "jobs.db-run", GUARD_SECONDS)
+        turnstile.enter()
+        try:
+            yield
+        finally:
+            turnstile.leave()
+            turnstile.close()
 
     def close(self) -> None:
         for process in self._processes:

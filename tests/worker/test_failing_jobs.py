@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -358,3 +360,36 @@ def test_a_subscriber_that_raises_disturbs_nothing(host, caplog):
     assert good.result() == "fine"
     assert [event.job for event in heard] == [failing.id]
     assert "a subscriber of AttemptFailed raised" in caplog.text
+
+
+# --- Rows that nobody can read
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload": "{"},
+        {"payload": "[]"},
+        {"payload": ""},
+        {"payload": '{"number": 1, "more": 2}'},
+        {"envelope": "{"},
+        {"envelope": '{"retry": {"of the future": 1}}'},
+    ],
+    ids=str,
+)
+def test_a_stored_row_that_cannot_be_read_is_dead_and_the_worker_goes_on(host, change):
+    @host.task
+    def count(number: int) -> int:
+        return number
+
+    bad, good = count.using(priority=1).enqueue(1), count.enqueue(2)
+    ((column, text),) = change.items()
+    with closing(sqlite3.connect(host.store.url.removeprefix("sqlite:///"))) as raw:
+        raw.execute(f"UPDATE jobhost_job SET {column} = ? WHERE id = ?", (text, bad.id.bytes))
+        raw.commit()
+        host.worker(burst=True, concurrency=1).run()
+        state, reason = raw.execute("SELECT state, reason FROM jobhost_done").fetchone()
+
+    assert good.result() == 2
+    assert state == "dead"
+    assert "cannot be read" in reason

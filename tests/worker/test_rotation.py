@@ -1,6 +1,7 @@
 """Which queue is asked first."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,7 @@ def test_a_heavy_queue_never_keeps_a_light_one_waiting_longer_than_a_round(weigh
 
     for name in weights:
         places = [at for at, first in enumerate(turns) if first == name]
-        gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(places)]
         assert max(gaps, default=1) <= sum(weights.values())
 
 

@@ -99,7 +99,7 @@ def test_concurrency_is_reached_and_never_exceeded(host, slots, place):
 
     async def on_loop(number: int) -> None:
         enter()
-        while not full.is_set():
+        while not full.is_set():  # noqa: ASYNC110 - set from another thread as well
             await asyncio.sleep(0.001)
         leave()
 
@@ -313,7 +313,7 @@ def test_unknown_tasks_at_the_head_do_not_stand_in_the_way(host, url, working):
             assert job.result(PATIENCE) == "done"
 
 
-# --- current_job()
+# --- What a job knows of itself
 
 
 def test_a_job_knows_about_itself(host):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from jobhost import JobDead, Retry, State, current_job
-from jobhost.events import WorkerRetiring
+from jobhost.events import AttemptFailed, WorkerRetiring
 
 PATIENCE = "60s"
 AT_ONCE = Retry(max_attempts=2, first_delay="0s")
@@ -93,7 +93,7 @@ def test_neighbours_of_a_job_that_runs_out_of_time_go_on(host, working):
 
     @host.task
     async def patient() -> str:
-        while not everybody.is_set():
+        while not everybody.is_set():  # noqa: ASYNC110 - set from another thread
             await asyncio.sleep(0.005)
         return "done"
 
@@ -171,8 +171,6 @@ def test_what_ends_while_a_retired_worker_leaves_is_recorded_once(host, until, w
         end_busy.set()
         names = lambda: [e.task.name for e in worker._loop.executor.running]  # noqa: E731
         until(lambda: "busy" not in names())
-
-    from jobhost.events import AttemptFailed
 
     worker.events.subscribe(AttemptFailed, let_busy_end)
     with working(worker) as thread:

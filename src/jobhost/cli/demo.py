@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import typer
 
+from jobhost.cli.demo_crew import Crew, Killed, uninterrupted
 from jobhost.cli.exits import CommandError, Exit
 from jobhost.cli.render import put
 from jobhost.errors import UsageError
@@ -28,7 +29,6 @@ from jobhost.errors import UsageError
 if TYPE_CHECKING:
     from types import FrameType
 
-    from jobhost.cli.demo_crew import Crew, Killed
     from jobhost.cli.demo_report import Progress
 
 WORKERS: Final = 2
@@ -54,7 +54,7 @@ class Scene:
     host: Any
     task: Any
     index: Any
-    crew: "Crew"
+    crew: Crew
 
 
 def demo(
@@ -78,14 +78,20 @@ def demo(
     files = files_to_index(path)
     with ExitStack() as stack:
         stack.enter_context(_signals_unwind())
-        folder = Path(tempfile.mkdtemp(prefix="jobhost-demo-"))
-        if keep:
-            stack.callback(put, f"Kept in {folder}: jobhost.db, index.db, and the workers' logs.")
-        else:
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        with uninterrupted():
+            folder = Path(tempfile.mkdtemp(prefix="jobhost-demo-"))
+            stack.callback(_leave_folder, folder, keep=keep)
         promised = _run(_set(example, folder, files), query)
     if not promised:
         raise typer.Exit(1)
+
+
+def _leave_folder(folder: Path, *, keep: bool) -> None:
+    if keep:
+        put(f"Kept in {folder}: jobhost.db, index.db, and the workers' logs.")
+        return
+    with uninterrupted():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def example_folder() -> Path:
@@ -132,8 +138,6 @@ def _can_be_indexed(file: Path) -> bool:
 
 def _set(example: Path, folder: Path, files: Sequence[Path]) -> Scene:
     """Put store, index and logs into the folder."""
-    from jobhost.cli.demo_crew import Crew
-
     url, index_path = f"sqlite:///{quote(str(folder))}/jobhost.db", folder / "index.db"
     sys.path.insert(0, str(example))
     tasks, index = import_module("tasks"), import_module("index")
@@ -174,7 +178,7 @@ def _run(scene: Scene, query: str) -> bool:
     return not measured.problems
 
 
-def _kill_one(scene: Scene, progress: "Progress") -> "Killed":
+def _kill_one(scene: Scene, progress: "Progress") -> Killed:
     """When a third is done, kill a worker at work and start another in its place."""
     total = len(scene.files)
     killed: list[Killed] = []

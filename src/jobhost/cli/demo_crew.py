@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +19,30 @@ SLOTS: Final = 4
 
 STOP_SECONDS: Final = 10.0
 """How long workers may take to drain at the end; a job takes some milliseconds."""
+
+
+INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """An interrupt waits until this is over: what is begun in here is known to who must end it.
+
+    Not by blocking the signals: a child would inherit that.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        came.append(number)
+
+    before = {number: signal.signal(number, note) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +76,7 @@ class Crew:
     def start(self) -> int:
         """Start one more worker; its number."""
         self._started += 1
-        with self._log(self._started).open("wb") as log:
+        with self._log(self._started).open("wb") as log, uninterrupted():
             self._processes[self._started] = subprocess.Popen(
                 self._command,
                 cwd=self._example,
@@ -102,9 +128,10 @@ class Crew:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            for process in self._processes.values():
-                process.kill()
-                process.wait()
+            with uninterrupted():
+                for process in self._processes.values():
+                    process.kill()
+                    process.wait()
 
     def _freeze(self, number: int) -> None:
         """Stop a process and wait until it stands still. Popen itself only knows of ends."""

@@ -32,7 +32,7 @@ MEANINGS: Final = {
     Exit.DONE: "done; for a job: it succeeded",
     Exit.JOB_DEAD: "the job failed for good (dead)",
     Exit.WRONG_USE: "wrong use, or a job in a state that does not allow it",
-    Exit.STORE: "the store could not do it",
+    Exit.STORE: "the store, or a file, could not do it",
     Exit.NOT_FOUND: "there is no such job",
     Exit.CANCELLED: "the job was cancelled",
     Exit.NOT_ENDED: "the job has not ended yet: --timeout, a retry or a snooze",

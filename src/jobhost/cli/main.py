@@ -92,6 +92,9 @@ def execute(arguments: Sequence[str]) -> int:
         return exit_of(error)
     except typer.TyperException as error:
         return _wrong_use(error)
+    except OSError as error:
+        tell(f"{error.filename or 'stdout'}: {error.strerror}; check its place and rights")
+        return Exit.STORE
     except (KeyboardInterrupt, typer.Abort):
         code = Exit.INTERRUPTED
     if code == Exit.INTERRUPTED:

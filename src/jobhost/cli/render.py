@@ -58,9 +58,12 @@ def put(text: str) -> None:
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        # What is still buffered must not fail a second time when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise typer.Exit from None
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit from None
+        raise
 
 
 def put_json(value: Any) -> None:

@@ -29,6 +29,8 @@ _EXACT_AROUND = frozenset({"frozenset", "list", "nullable", "set", "tuple"})
 _CONTAINERS = frozenset({dict, list, tuple})
 """A value of a subclass, such as a defaultdict, may come back as one of these."""
 
+_NO_EQUALITY: Final[Any] = object.__eq__
+
 _EXACT_KEYS = frozenset({"int", "str", "uuid"})
 
 
@@ -95,7 +97,7 @@ def comes_back(sent: Any, back: Any) -> bool:
         kind = type(back)
         alike = type(sent) is kind or (kind in _CONTAINERS and isinstance(sent, kind))
         return alike and _all_come_back(inside, _inside(back))
-    if type(sent).__eq__ is object.__eq__:
+    if type(sent).__eq__ is _NO_EQUALITY:
         return type(sent) is type(back)  # it cannot tell more
     numbers = isinstance(sent, (int, float)) and isinstance(back, (int, float))
     return bool(sent == back) and (numbers or isinstance(sent, type(back)))

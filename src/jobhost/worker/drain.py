@@ -39,7 +39,7 @@ class Signal(StrEnum):
     """A job does not obey its time limit."""
     TICK = "tick"
     """Time passed; `idle` tells that nothing runs any more and nothing waits to be recorded
-    (for RETIRING: nothing but what cannot be stopped)."""
+    (once retired: nothing but what cannot be stopped)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

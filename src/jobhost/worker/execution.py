@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import cast
 from uuid import UUID
 
 from jobhost.clock import to_datetime

@@ -42,6 +42,10 @@ class Stager:
         """Until the next pass."""
         return max(0.0, self._next - self._monotonic())
 
+    def expect(self, delay_seconds: float) -> None:
+        """This worker has just made a job that is due then."""
+        self._next = min(self._next, self._monotonic() + delay_seconds)
+
     def hurry(self) -> None:
         """Somebody rang: a scheduled job may be due earlier than was known."""
         self._next = min(self._next, self._last + _SHORTEST_PAUSE_SECONDS)

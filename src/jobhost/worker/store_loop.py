@@ -3,7 +3,7 @@
 Each turn it does what is due - signals, rescue, staging, time limits - and then runs one
 cycle if there is something to say or to ask; when nothing is left to do it sleeps until
 the bell rings. All state here belongs to this thread; others reach it through the outbox,
-`signal` and `lose_lease`, which only leave a note and ring.
+`signals` and `lose_lease`: they only leave a note and ring.
 """
 
 import json
@@ -27,6 +27,7 @@ from jobhost.host.registry import Registry
 from jobhost.jobs.outcomes import Counts, ErrorInfo, Released, Unstorable, decide
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
+from jobhost.jobs.states import State
 from jobhost.store.plan import Plan
 from jobhost.store.plans.cycle import CycleReport, Wanted, cycle, read_back
 from jobhost.store.seam import Store
@@ -38,6 +39,7 @@ from jobhost.worker.outbox import Outbox
 from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
 from jobhost.worker.rotation import Rotation
 from jobhost.worker.stager import Stager
+from jobhost.worker.verdict import Stop
 
 _LIMIT_LOOK_SECONDS: Final = 0.25
 """Longest pause between looks at time limits while jobs run."""
@@ -65,6 +67,7 @@ class StoreLoop:
         config: The worker's settings.
         events: Who hears of what happens.
         make_executor: Makes the executor around this loop's outbox.
+        signals: What happened to the worker; others append, `ring` tells of it.
         first: What to start with, for a worker that is made for one job.
     """
 
@@ -77,6 +80,7 @@ class StoreLoop:
         config: WorkerConfig,
         events: Events,
         make_executor: Callable[[Outbox], Executor],
+        signals: deque[Signal],
         first: FirstPlan | None = None,
     ) -> None:
         self._store = store
@@ -88,7 +92,7 @@ class StoreLoop:
         self._known_tasks = json.dumps(self._names)
         self._rotation = Rotation(weights)
         self._drain = Drain(wait_seconds=config.stopping_wait_seconds)
-        self._signals: deque[Signal] = deque()
+        self._signals = signals
         self._lease_is_lost = False
         self._pending: list[Ended] = []
         self._rung = True
@@ -121,9 +125,8 @@ class StoreLoop:
         """Whether it ended because a job could not be stopped."""
         return self._drain.retired
 
-    def signal(self, signal: Signal) -> None:
-        """Leave a note from any thread, or from a signal handler."""
-        self._signals.append(signal)
+    def ring(self) -> None:
+        """Wake it, from any thread or from a signal handler, to look at its signals."""
         self._member.bell.ring()
 
     def run(self) -> None:
@@ -200,7 +203,7 @@ class StoreLoop:
 
     def _is_idle(self, now: float) -> bool:
         running = self._executor.running
-        if self._drain.phase is Phase.RETIRING:
+        if self._drain.retired:
             grace = self._config.cancel_grace_seconds
             running = [execution for execution in running if not execution.is_deaf(now, grace)]
         return not running and not self._pending and not len(self._outbox)
@@ -223,12 +226,7 @@ class StoreLoop:
         """Record and claim in one transaction. After an error its outcome is unknown: what
         ended is kept, and compared with the store before anything else."""
         try:
-            report = self._write(ended, slots)
-        except StoreRefusedData:
-            if not ended:
-                raise
-            self._record_apart(ended)
-            report = self._write((), slots)
+            report = self._record(ended, slots)
         except StoreError:
             self._doubtful = True
             raise
@@ -239,9 +237,21 @@ class StoreLoop:
         self._note_lost(report)
         for job, reason in report.cancels.items():
             self._executor.cancel(job, reason)
+        for end in ended:
+            if end.settlement.target is State.SCHEDULED:
+                self._stager.expect(end.settlement.delay_us / 1_000_000)
         self._executor.accept(report.claimed)
         if slots:
             self._hungry = slots == len(report.claimed)
+
+    def _record(self, ended: Sequence[Ended], slots: int) -> CycleReport:
+        try:
+            return self._write(ended, slots)
+        except StoreRefusedData:
+            if not ended:
+                raise
+            self._record_apart(ended)
+            return self._write((), slots)
 
     def _write(self, ended: Sequence[Ended], slots: int) -> CycleReport:
         wanted = Wanted(
@@ -287,7 +297,11 @@ class StoreLoop:
         for key in held.keys() - known:
             settlement = decide(Released(), held[key], Retry(), chance=0.0)
             self._pending.append(Ended(*key, duration_us=-1, settlement=settlement))
-        gone = [execution for key, execution in running.items() if key not in held]
+        gone = [
+            execution
+            for key, execution in running.items()
+            if key not in held and execution.stop is not Stop.LOST
+        ]
         if gone:
             self._executor.lose(gone, "the job was handed to another worker")
             self._events.emit(

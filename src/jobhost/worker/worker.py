@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Worker:
         log_events(self.events)
         self._loop: StoreLoop | None = None
         self._stops = 0
+        self._signals: deque[Signal] = deque()
         self._done = threading.Event()
         self._error: BaseException | None = None
 
@@ -93,27 +95,16 @@ class Worker:
 
         Args:
             signals: Handle SIGTERM and SIGINT: the first drains, the second ends the process
-                within two seconds. Only in the main thread of a process of its own.
+                within two seconds. Standard input is at its end meanwhile. Only in the
+                main thread of a process of its own.
             first: A plan that claims the one job of this worker: it serves no queue then.
 
         Raises StoreError when the store cannot be opened or refuses `first`.
         """
-        loop = self._loop = StoreLoop(
-            self._wiring.store,
-            self._tasks,
-            weights=self.queues if first is None else {},
-            config=self._config,
-            events=self.events,
-            make_executor=self._make_executor,
-            first=first,
-        )
-        for _ in range(self._stops):
-            loop.signal(Signal.STOP)
-        thread = threading.Thread(target=self._run_loop, name="jobhost-store-loop", daemon=True)
-        loop.executor.start()
-        if signals:
-            _spare_the_collector()
-        with self._handling_signals() if signals else _nothing():
+        with self._owning_the_process() if signals else _nothing():
+            loop = self._loop = self._make_loop(first)
+            thread = threading.Thread(target=self._run_loop, name="jobhost-store-loop", daemon=True)
+            loop.executor.start()
             thread.start()
             self._done.wait()
             thread.join()
@@ -131,8 +122,21 @@ class Worker:
     def stop(self) -> None:
         """Stop claiming and drain; called again, hand back what runs and end. From any thread."""
         self._stops += 1
+        self._signals.append(Signal.STOP)
         if self._loop is not None:
-            self._loop.signal(Signal.STOP)
+            self._loop.ring()
+
+    def _make_loop(self, first: FirstPlan | None) -> StoreLoop:
+        return StoreLoop(
+            self._wiring.store,
+            self._tasks,
+            weights=self.queues if first is None else {},
+            config=self._config,
+            events=self.events,
+            make_executor=self._make_executor,
+            signals=self._signals,
+            first=first,
+        )
 
     def _run_loop(self) -> None:
         try:
@@ -153,6 +157,13 @@ class Worker:
         )
 
     @contextmanager
+    def _owning_the_process(self) -> Iterator[None]:
+        """Signals, input and memory of a process that is there for this worker alone."""
+        with self._handling_signals(), _without_input():
+            _spare_the_collector()
+            yield
+
+    @contextmanager
     def _handling_signals(self) -> Iterator[None]:
         def handle(number: int, frame: object) -> None:
             if self._stops >= 1:
@@ -169,6 +180,24 @@ class Worker:
                 signal.signal(number, handler)
 
 
+@contextmanager
+def _without_input() -> Iterator[None]:
+    """A job that reads standard input finds its end, and never waits for a terminal."""
+    try:
+        kept = os.dup(_STDIN)
+    except OSError:
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)
+    os.close(nothing)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDIN)
+        os.close(kept)
+
+
 def _spare_the_collector() -> None:
     """In a process of our own: what is loaded by now stays, and jobs come in batches.
 
@@ -182,6 +211,8 @@ def _spare_the_collector() -> None:
 
 _COLLECT_AFTER: Final = 20_000
 """Objects made before the collector looks: some batches' worth."""
+
+_STDIN: Final = 0
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 

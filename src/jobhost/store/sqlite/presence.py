@@ -22,6 +22,7 @@ class LockedFile:
             self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
         )
         fcntl.flock(self._handle, fcntl.LOCK_EX)
+        os.write(self._handle, f"{os.getpid()}\n".encode())
         _let_go_in_children(self)
 
     def release(self) -> None:
@@ -54,6 +55,8 @@ def forget(folder: Path, node: str) -> None:
 
 
 def _is_free(path: Path) -> bool:
+    """Whether nobody holds this file. An empty one belongs to a node that is about to lock it,
+    an unlinked one to a node that has just let go: neither is proof of a death."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -63,7 +66,8 @@ def _is_free(path: Path) -> bool:
     except BlockingIOError:
         return False
     else:
-        return True
+        found = os.fstat(handle)
+        return found.st_size > 0 and found.st_nlink > 0
     finally:
         os.close(handle)
 

@@ -97,8 +97,12 @@ class _Queued:
 
     def wait(self, deadline: float) -> int:
         """The locked file. Raises StoreBusy after the deadline."""
-        threading.Thread(target=self._queue, name="jobhost-turnstile", daemon=True).start()
-        self._ready.wait(max(0.0, deadline - time.monotonic()))
+        try:
+            threading.Thread(target=self._queue, name="jobhost-turnstile", daemon=True).start()
+            self._ready.wait(max(0.0, deadline - time.monotonic()))
+        except BaseException:
+            self._give_up()
+            raise
         with self._mutex:
             if self._handle is None:
                 self._given_up = True
@@ -106,6 +110,13 @@ class _Queued:
                     f"too many writers wait for {self._path}; repeat later or enqueue in batches"
                 )
             return self._handle
+
+    def _give_up(self) -> None:
+        """After an interrupt, such as Ctrl-C: a lock that nobody knows of would shut out all."""
+        with self._mutex:
+            self._given_up = True
+            if self._handle is not None:
+                os.close(self._handle)
 
     def _queue(self) -> None:
         handle = _open(self._path)

@@ -1,0 +1,43 @@
+"""The host of the measured workers, and the tasks they run; arguments fill about 200 bytes."""
+
+import asyncio
+import os
+from typing import Final
+
+from bench.records import Kind, Pen
+from jobhost import JobHost
+
+RECORDS_VARIABLE: Final = "BENCH_RECORDS"
+"""Environment variable of a worker: the folder for its records."""
+
+PAD: Final = "x" * 155
+
+host = JobHost()
+"""Its store's address comes from outside: a worker has --url, a producer its order."""
+
+_pen = Pen(os.environ.get(RECORDS_VARIABLE))
+
+
+@host.task
+async def note(seq: int, sent_ns: int, pad: str) -> None:
+    """Does nothing but tell that it ran."""
+    _pen.write(Kind.START, seq, sent_ns)
+
+
+@host.task
+def note_plain(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as a plain function, which runs in a thread."""
+    _pen.write(Kind.START, seq, sent_ns)
+
+
+@host.task
+async def work(seq: int, sent_ns: int, pad: str) -> None:
+    """Takes a little while, so that a kill finds it running."""
+    _pen.write(Kind.START, seq, sent_ns)
+    await asyncio.sleep(0.02)
+    _pen.write(Kind.END, seq, sent_ns)
+
+
+@host.task
+async def rest(seq: int, sent_ns: int, pad: str) -> None:
+    """For rows that only fill the store: leaves no record."""

@@ -1,0 +1,6 @@
+"""The bench is imported from the repository's root, wherever pytest was started."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
