@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jobhost.host.registry import Registry
     from jobhost.host.task import CallOptions, Task
     from jobhost.jobs.records import JobRecord
-    from jobhost.store.plans.look import Page
+    from jobhost.jobs.states import State
     from jobhost.store.seam import Store
     from jobhost.worker.worker import Worker
 
@@ -124,12 +124,22 @@ class JobHost:
 
         return Job(parse_id(job_id), self._wiring, _decode_json)
 
-    def jobs(self, **wanted: Any) -> "list[JobRecord]":
-        """Newest jobs first; see `store.plans.look.Filter` for state, queue, task and limit."""
+    def jobs(
+        self,
+        *,
+        state: "State | str | None" = None,
+        queue: str | None = None,
+        task: str | None = None,
+        limit: int = 50,
+    ) -> "list[JobRecord]":
+        """Newest jobs first, at most `limit` (1 to 1,000), of one state, queue or task if given.
+
+        Raises InvalidOption for a state that does not exist or a limit out of range.
+        """
         from jobhost.store.plans.look import Filter, list_jobs
 
-        page: Page = self.store.read(lambda: list_jobs(Filter(**wanted)))
-        return page.jobs
+        wanted = Filter(state=state, queue=queue, task=task, limit=limit)
+        return self.store.read(lambda: list_jobs(wanted)).jobs
 
     @property
     def tasks(self) -> "Registry":
@@ -147,10 +157,10 @@ class JobHost:
 
     def worker(self, **config: Any) -> "Worker":
         """A worker of this host; see `worker.config.WorkerConfig` for what may be set."""
-        from jobhost.worker.config import WorkerConfig
+        from jobhost.worker.config import worker_config
         from jobhost.worker.worker import Worker
 
-        return Worker(self._registry, self._wiring, WorkerConfig(**config))
+        return Worker(self._registry, self._wiring, worker_config(config))
 
     def use_store(self, url: str) -> None:
         """Leave the present store for the one at this address, as `--url` asks for.

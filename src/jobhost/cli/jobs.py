@@ -163,15 +163,9 @@ def _cancel(host: JobHost, job_id: "JobId", reason: str) -> str:
 
 
 def _redrive(host: JobHost, job_id: "JobId") -> str:
-    from jobhost.store.plans.operate import redrive
-
-    done = host.store.write(lambda: redrive(job_id))
-    if done is None:
-        raise JobNotFound(f"there is no job {UUID(bytes=job_id)} in {host.store.url}")
-    if not done.done:
-        raise IllegalMove(
-            f"job {UUID(bytes=job_id)} is {done.state}, and only dead or cancelled jobs can be "
-            f"sent back: {_INSTEAD[done.state]}"
-        )
-    host.store.announce()
+    job = host.job(UUID(bytes=job_id))
+    try:
+        job.redrive()
+    except IllegalMove as error:
+        raise IllegalMove(f"{error}: {_INSTEAD[job.status().state]}") from None
     return "is ready again"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from jobhost.durations import format_seconds, seconds
 from jobhost.errors import (
+    IllegalMove,
     JobCancelled,
     JobDead,
     JobNotFound,
@@ -20,7 +21,7 @@ from jobhost.ids import JobId
 from jobhost.jobs.records import Attempt, JobRecord
 from jobhost.jobs.states import State
 from jobhost.store.plans import look, operate
-from jobhost.store.plans.operate import CancelResult
+from jobhost.store.plans.operate import CancelResult, Redriven
 
 R = TypeVar("R")
 F = TypeVar("F")
@@ -118,6 +119,25 @@ class Job(Generic[R]):
         done = await self._wiring.store.write_async(lambda: operate.cancel(self._id, reason))
         return self._cancelled(done)
 
+    def redrive(self) -> None:
+        """Send a dead or cancelled job back to be run again, with fresh counts; its epoch and
+        its history are kept.
+
+        Raises IllegalMove when it is in another state, JobNotFound.
+        """
+        self._redriven(self._wiring.store.write(lambda: operate.redrive(self._id)))
+
+    async def aredrive(self) -> None:
+        """`redrive` for a caller on an event loop."""
+        self._redriven(await self._wiring.store.write_async(lambda: operate.redrive(self._id)))
+
+    def _redriven(self, done: Redriven | None) -> None:
+        if not (found := self._found(done)).done:
+            raise IllegalMove(
+                f"job {self.id} is {found.state}, and only dead or cancelled jobs can be sent back"
+            )
+        self._wiring.store.announce()
+
     def _cancelled(self, done: CancelResult | None) -> CancelResult:
         if done is CancelResult.REQUESTED:
             self._wiring.store.announce()
@@ -135,7 +155,8 @@ class Job(Generic[R]):
     def _outcome(self, record: JobRecord) -> R:
         if record.state is State.SUCCEEDED:
             if record.result is None:
-                raise ResultUnstorable(f"job {self.id} succeeded, but its {_why(record)}")
+                said = record.error.message if record.error else "no reason was recorded"
+                raise ResultUnstorable(f"job {self.id} ({record.task}) succeeded, but {said}")
             value: R = self._decode(record.result)
             return value
         failure = JobDead if record.state is State.DEAD else JobCancelled

@@ -44,6 +44,9 @@ _CONFIG = ConfigDict(
     val_json_bytes="base64",
     ser_json_inf_nan="constants",
 )
+_CONFIG_OF_CALLS = ConfigDict(**_CONFIG | {"val_json_bytes": "utf8"})
+"""A caller who gives text for bytes means its characters; only what is stored is base64."""
+
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -180,7 +183,7 @@ class Signature:
             elif parameter.default is not parameter.empty:
                 kind = NotRequired[kind]
             shape[parameter.name] = kind
-        return _shaped("Arguments", shape)
+        return _shaped("Arguments", shape, _CONFIG_OF_CALLS if strict_plain else _CONFIG)
 
     def _spread(self, values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Undo `bind`: values by parameter name as positional and keyword arguments."""
@@ -223,11 +226,11 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 _UNTYPED = (Any, object, dict, list, Mapping)
 
 
-def _shaped(name: str, shape: dict[str, Any]) -> Any:
+def _shaped(name: str, shape: dict[str, Any], config: ConfigDict = _CONFIG) -> Any:
     """A typed dict made at run time, with the codec's configuration."""
     make: Any = TypedDict
     made = make(name, shape)
-    made.__pydantic_config__ = _CONFIG
+    made.__pydantic_config__ = config
     return made
 
 

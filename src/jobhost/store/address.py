@@ -21,12 +21,19 @@ def open_store(url: str, clock: Clock) -> Store:
 
     Raises InvalidOption for an address that cannot be read.
     """
+    url = str(url)
     parts = urlsplit(url)
     if parts.scheme != "sqlite":
         raise InvalidOption(f"a store's address looks like {_EXPECTED}; got {url!r}")
     path = unquote(parts.path)[1:]
-    if parts.netloc or not path or path.endswith("/"):
+    misread = parts.netloc or parts.fragment or not url.startswith("sqlite:///")
+    if misread or not path or path.endswith("/"):
         raise InvalidOption(f"this address names no file; it should look like {_EXPECTED}: {url!r}")
+    if path == ":memory:":
+        raise InvalidOption(
+            "jobs in memory would be lost with the process; for a test give a file in a temporary "
+            f"folder, such as {_EXPECTED}"
+        )
     options = parse_qs(parts.query, keep_blank_values=True)
     synchronous = options.pop("synchronous", ["full"])[-1].lower()
     if options or synchronous not in _SYNCHRONOUS:

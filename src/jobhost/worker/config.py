@@ -1,11 +1,11 @@
 """What may be set for a worker."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from jobhost.durations import seconds
-from jobhost.errors import InvalidOption
+from jobhost.errors import InvalidOption, did_you_mean
 from jobhost.jobs.options import check_name
 
 CONCURRENCY_MAX: Final = 10_000
@@ -66,6 +66,15 @@ class WorkerConfig:
     def heartbeat_seconds(self) -> float:
         """Two heartbeats may be missed before the lease ends."""
         return self.lease_seconds / 3
+
+
+def worker_config(given: Mapping[str, Any]) -> WorkerConfig:
+    """The settings from keywords. Raises InvalidOption for a name that is no setting."""
+    known = [item.name for item in fields(WorkerConfig) if item.init]
+    for name in given:
+        if name not in known:
+            raise InvalidOption(f"{name!r} is no setting of a worker: {did_you_mean(name, known)}")
+    return WorkerConfig(**given)
 
 
 def _weights(queues: Iterable[str] | Mapping[str, int]) -> dict[str, int]:

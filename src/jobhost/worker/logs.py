@@ -50,14 +50,14 @@ def _started(event: WorkerStarted) -> None:
 
 def _draining(event: WorkerDraining) -> None:
     _log.info(
-        "claims nothing more; %d running jobs have %s to end, then they are handed back",
-        event.running,
+        "claims nothing more; %s still running, with %s to end before they are handed back",
+        _jobs(event.running),
         format_seconds(event.wait_seconds),
     )
 
 
 def _stopped(event: WorkerStopped) -> None:
-    _log.info("left after %d attempts; %d jobs handed back", event.ended, event.released)
+    _log.info("left after %d attempts; %s handed back", event.ended, _jobs(event.released))
 
 
 def _attempt_failed(event: AttemptFailed) -> None:
@@ -82,21 +82,25 @@ def _attempt_failed(event: AttemptFailed) -> None:
 
 
 def _jobs_lost(event: JobsLost) -> None:
-    _log.warning("%d jobs were lost to this worker: %s", event.jobs, event.reason)
+    _log.warning("lost %s to another worker: %s", _jobs(event.jobs), event.reason)
 
 
 def _lease_ended(event: LeaseEnded) -> None:
     _log.warning(
-        "the lease ended while %d jobs ran; they run again elsewhere, this worker registers anew",
-        event.running,
+        "the lease ended under %s; this worker registers anew, they run again under a new lease",
+        _jobs(event.running),
     )
 
 
 def _rescued(event: WorkerRescued) -> None:
     _log.warning(
-        "worker %s %s: %d of its jobs run again, %d have ended",
-        event.worker, event.reason, event.returned, event.ended, extra={"worker": event.worker},
-    )  # fmt: skip
+        "worker %s %s: %s to run again, %d ended for good",
+        event.worker,
+        event.reason,
+        _jobs(event.returned),
+        event.ended,
+        extra={"worker": event.worker},
+    )
 
 
 def _retiring(event: WorkerRetiring) -> None:
@@ -114,4 +118,8 @@ def _trouble(event: StoreTrouble) -> None:
 
 
 def _parked(event: JobsParked) -> None:
-    _log.warning("%d jobs were set aside: no live worker knows their task", event.jobs)
+    _log.warning("set %s aside: no live worker knows the task", _jobs(event.jobs))
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"

@@ -25,6 +25,10 @@ from jobhost.worker.store_loop import FirstPlan, StoreLoop
 EXIT_AT_ONCE: Final = 70
 """Exit code of a process that a second signal ended before everything was recorded."""
 
+_SIGNAL_LOOK_SECONDS: Final = 0.2
+"""Python handles signals in the main thread, but the system may hand one to any thread, which
+then wakes nobody; so the main thread never sleeps longer than this."""
+
 _LAST_MOMENT_SECONDS: Final = 1.9
 """After a second signal the process ends within two seconds, store or no store."""
 
@@ -106,7 +110,8 @@ class Worker:
             thread = threading.Thread(target=self._run_loop, name="jobhost-store-loop", daemon=True)
             loop.executor.start()
             thread.start()
-            self._done.wait()
+            while not self._done.wait(_SIGNAL_LOOK_SECONDS):
+                pass
             thread.join()
         loop.executor.close()
         if self._error is not None:
@@ -166,11 +171,11 @@ class Worker:
     @contextmanager
     def _handling_signals(self) -> Iterator[None]:
         def handle(number: int, frame: object) -> None:
-            if self._stops >= 1:
+            self.stop()  # first: two signals at once run one handler inside the other
+            if self._stops >= 2:
                 last = threading.Timer(_LAST_MOMENT_SECONDS, os._exit, (EXIT_AT_ONCE,))
                 last.daemon = True
                 last.start()
-            self.stop()
 
         before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
         try:

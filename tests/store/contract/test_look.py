@@ -3,10 +3,12 @@
 import json
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from jobhost.clock import to_datetime
+from jobhost.errors import InvalidOption
 from jobhost.ids import new_ids
 from jobhost.jobs.outcomes import Released, Succeeded
 from jobhost.jobs.retries import Retry
@@ -107,19 +109,12 @@ def test_the_tally_counts_every_state_and_names_the_next_due_instant(world: Worl
     assert tally.next_due_at == to_datetime(first)
 
 
-def test_something_waits_sees_ready_and_running_jobs_of_its_queues_only(world: World) -> None:
-    def waits(*queues: str) -> bool:
-        return world.read(lambda: look.something_waits(queues))
-
-    assert not waits("default")
-    job_id, delivery = world.running(node := world.node())
-    assert waits("other", "default")
-    assert not waits("other")
-    world.cycle(node, ended(delivery, FAILED))
-    assert not waits("default")
-    world.cancel(job_id)
-    world.enqueue(queue="other")
-    assert (waits("other"), waits("default"), waits()) == (True, False, False)
+@pytest.mark.parametrize("wanted", [{"limit": 0}, {"limit": look.PAGE_MAX + 1}, {"state": "redy"}])
+def test_a_filter_that_makes_no_sense_is_refused_before_the_store_is_asked(
+    wanted: dict[str, Any],
+) -> None:
+    with pytest.raises(InvalidOption):
+        look.Filter(**wanted)
 
 
 def test_a_ready_job_shows_the_counts_that_it_has(world: World) -> None:

@@ -1,13 +1,13 @@
 """Everything that only reads. Each plan is one consistent snapshot."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from jobhost.clock import to_datetime
+from jobhost.errors import InvalidOption, did_you_mean
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.outcomes import ErrorInfo
 from jobhost.jobs.records import Attempt, JobRecord, Tally
@@ -36,13 +36,25 @@ class Filter:
     """Which jobs to list: newest first, at most `limit` (1 to PAGE_MAX).
 
     `before` continues a listing: the `next` of the page before.
+
+    Raises InvalidOption for a state that does not exist or a limit out of range.
     """
 
-    state: State | None = None
+    state: State | str | None = None
     queue: str | None = None
     task: str | None = None
     limit: int = 50
     before: int | None = None
+
+    def __post_init__(self) -> None:
+        known = [state.value for state in State]
+        if self.state is not None and self.state not in known:
+            hint = did_you_mean(self.state, known)
+            raise InvalidOption(f"{self.state!r} is no state of a job: {hint}")
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int):
+            raise InvalidOption(f"limit must be a whole number; got {self.limit!r}")
+        if not 1 <= self.limit <= PAGE_MAX:
+            raise InvalidOption(f"limit must be from 1 to {PAGE_MAX}; got {self.limit}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +79,13 @@ def attempts(job_id: bytes) -> Plan[list[Attempt]]:
 
 def list_jobs(wanted: Filter) -> Plan[Page]:
     """One page of jobs, newest first."""
-    if wanted.state is State.SUSPENDED:
+    state = None if wanted.state is None else State(wanted.state)
+    if state is State.SUSPENDED:
         return Page(jobs=[], next=None)
     found = yield Statement(
-        _LIST_OF[wanted.state],
+        _LIST_OF[state],
         {
-            "state": wanted.state,
+            "state": state,
             "queue": wanted.queue,
             "task": wanted.task,
             "before": _NEWEST if wanted.before is None else wanted.before,
@@ -89,12 +102,6 @@ def tally() -> Plan[Tally]:
     counts = {State(state): count for state, count, _ in found.rows}
     due = [due_at for _, _, due_at in found.rows if due_at is not None]
     return Tally(states=counts, next_due_at=to_datetime(due[0]) if due else None)
-
-
-def something_waits(queues: Sequence[str]) -> Plan[bool]:
-    """Whether any of these queues has a job that is ready or running."""
-    found = yield Statement("something_waits", {"queues": json.dumps(list(queues))})
-    return bool(found.rows)
 
 
 def _record(row: Row) -> JobRecord:

@@ -144,7 +144,8 @@ class SqliteStore:
             self.migrate()
             return
         _refuse_old_sqlite()
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        if create:
+            self._make_folder()
         applied = self._applied()
         schema.refuse_newer(applied)
         if applied < schema.newest():
@@ -166,14 +167,23 @@ class SqliteStore:
             connection.close()
         return max((number for number, _ in rows), default=0)
 
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{self._folder}, the folder of the store's locks, cannot be made: "
+                f"{error.strerror}; check what stands there and the rights of its parent"
+            ) from error
+
     def _create_file(self) -> None:
         _refuse_old_sqlite()
         if not self._path.parent.is_dir():
             raise StoreUnavailable(
                 f"the folder {self._path.parent} does not exist: create it, or change the address"
             )
+        self._make_folder()
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
             with suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from jobhost.errors import StoreBusy
+from jobhost.errors import StoreBusy, StoreUnavailable
 
 _POLL_SECONDS: Final = 0.0002
 """Pause between looks at the floor. Only the one holder of the gate looks, so it stays fair."""
@@ -130,7 +130,12 @@ class _Queued:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the lock {path} cannot be opened: {error.strerror}; check its folder"
+        ) from error
 
 
 def _try_lock(handle: int) -> bool:
