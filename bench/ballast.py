@@ -1,6 +1,11 @@
-"""A drain in a store that already holds a million other jobs, against one in an empty store."""
+"""A drain in a store that already holds a million other jobs, against drains in empty stores.
+
+One of those runs before and one after, so that a machine that gets slower or faster meanwhile
+tells less.
+"""
 
 import sqlite3
+import statistics
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final
@@ -8,6 +13,7 @@ from typing import Any, Final
 from bench.drain import JOBS, Load, drain
 from bench.processes import BenchError
 from bench.producer import Order
+from bench.records import Tally
 from bench.sample import Sample, Size
 from bench.site import Site, new_site
 
@@ -44,15 +50,20 @@ def beside_lower_priority(size: Size) -> Sample:
 
 def _beside(fill: Callable[[Site, int], None], size: Size) -> Sample:
     load = Load(jobs=size(JOBS))
-    with new_site() as site:
-        alone, tally_alone = drain(site, load)
+    before, tally_before = _alone(load)
     with new_site() as site:
         fill(site, size(ROWS))
         beside, tally_beside = drain(site, load)
+    after, tally_after = _alone(load)
     return Sample(
-        values={"rate": beside, "percent": 100 * beside / alone},
-        tally=tally_alone + tally_beside,
+        values={"rate": beside, "percent": 100 * beside / statistics.mean((before, after))},
+        tally=tally_before + tally_beside + tally_after,
     )
+
+
+def _alone(load: Load) -> tuple[float, Tally]:
+    with new_site() as site:
+        return drain(site, load)
 
 
 def _waiting(options: dict[str, Any]) -> Callable[[Site, int], None]:

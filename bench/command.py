@@ -4,13 +4,14 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bench.machine import this_machine
+from bench.machine import load, this_machine
 from bench.processes import BenchError
 from bench.report import Result, is_clean, render, write_json
-from bench.sample import Sample, Size
+from bench.sample import Size
 from bench.table import FIGURES, Figure
 
 QUICK_DIVISOR: Final = 10
@@ -23,24 +24,40 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     machine = this_machine()
     chosen = [figure for figure in FIGURES if not wanted.only or figure.name in wanted.only]
-    results = [_run(figure, wanted.runs, quick=wanted.quick) for figure in chosen]
+    results = _measure(chosen, wanted.runs, quick=wanted.quick)
+    machine = replace(machine, load_after=load())
     print(render(machine, results, quick=wanted.quick))
     if wanted.json is not None:
         write_json(wanted.json, machine, results, quick=wanted.quick)
     return 0 if is_clean(results) else 1
 
 
-def _run(figure: Figure, wanted_runs: int, *, quick: bool) -> Result:
-    runs = wanted_runs if figure.runs is None or quick else figure.runs
+def _measure(figures: Sequence[Figure], wanted_runs: int, *, quick: bool) -> list[Result]:
+    """In rounds, one run of each figure at a time: what else the machine does in a while then
+    falls on all figures, and shows as their spread instead of as a difference between them."""
     size: Size = _a_part if quick else _whole
-    samples: list[Sample] = []
-    for number in range(1, runs + 1):
-        print(f"{figure.name}: run {number} of {runs}", file=sys.stderr)
-        try:
-            samples.append(figure.measure(size))
-        except BenchError as error:
-            return Result(figure=figure, samples=samples, error=str(error))
-    return Result(figure=figure, samples=samples)
+    runs = {
+        figure.name: wanted_runs if figure.runs is None or quick else figure.runs
+        for figure in figures
+    }
+    results = [Result(figure=figure, samples=[]) for figure in figures]
+    for number in range(1, max(runs.values()) + 1):
+        results = [
+            _one_more(result, size, f"run {number} of {runs[result.figure.name]}")
+            if number <= runs[result.figure.name] and result.error is None
+            else result
+            for result in results
+        ]
+    return results
+
+
+def _one_more(result: Result, size: Size, which: str) -> Result:
+    figure = result.figure
+    print(f"{figure.name}: {which}", file=sys.stderr)
+    try:
+        return replace(result, samples=[*result.samples, figure.measure(size)])
+    except BenchError as error:
+        return replace(result, error=str(error))
 
 
 def _whole(full: int) -> int:

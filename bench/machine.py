@@ -17,19 +17,21 @@ _PAGE: Final = bytes(4096)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The facts that the figures hang on; `load` is the average of the last minute."""
+    """The facts that the figures hang on; loads are averages over a minute, before
+    and after the runs: what others do on the machine changes every figure."""
 
     cpus: int
     python: str
     sqlite: str
     jobhost: str
     fsync_ms: float
-    load: float
+    load_before: float
+    load_after: float = 0.0
 
     def __str__(self) -> str:
         return (
-            f"{self.cpus} CPUs, load {self.load:.2f}, Python {self.python}, SQLite {self.sqlite}, "
-            f"fsync {self.fsync_ms:.2f} ms, jobhost {self.jobhost}"
+            f"{self.cpus} CPUs, load {self.load_before:.2f} to {self.load_after:.2f}, "
+            f"Python {self.python}, SQLite {self.sqlite}, fsync {self.fsync_ms:.2f} ms, jobhost {self.jobhost}"
         )
 
 
@@ -41,8 +43,13 @@ def this_machine() -> Machine:
         sqlite=sqlite3.sqlite_version,
         jobhost=jobhost.__version__,
         fsync_ms=_fsync_ms(),
-        load=os.getloadavg()[0],
+        load_before=load(),
     )
+
+
+def load() -> float:
+    """The average of the last minute."""
+    return os.getloadavg()[0]
 
 
 def _fsync_ms() -> float:

@@ -36,3 +36,11 @@ def test_importing_jobhost_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert (loaded.stdout.strip(), loaded.stderr) == ("", "")
+
+
+def test_windows_is_refused_in_one_sentence() -> None:
+    from jobhost.app import _refuse_windows
+
+    _refuse_windows("posix")
+    with pytest.raises(jobhost.UsageError, match=r"runs on Linux.*use WSL on Windows"):
+        _refuse_windows("nt")

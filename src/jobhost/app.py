@@ -1,12 +1,13 @@
 """`JobHost`: the composition root of a user's program."""
 
+import os
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 from uuid import UUID
 
 from jobhost.clock import Clock, SystemClock
-from jobhost.errors import InvalidOption
+from jobhost.errors import InvalidOption, UsageError
 from jobhost.jobs.options import Options, check_name
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class JobHost:
         payload_bytes_max: Limit of a payload, and of a result, as JSON. Default 1 MiB.
         clock: The store's clock; for tests.
 
-    Raises InvalidOption for an option that is not allowed; for such an address at its first use.
+    Raises InvalidOption for an option that is not allowed, for such an address at its first use;
+    UsageError on Windows.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class JobHost:
         payload_bytes_max: int | None = None,
         clock: Clock | None = None,
     ) -> None:
+        _refuse_windows(os.name)
         from jobhost.host.registry import Registry
         from jobhost.host.wiring import Wiring
         from jobhost.jobs.payload import PAYLOAD_BYTES_MAX
@@ -204,6 +207,12 @@ class TaskDecorator(Protocol):
     ) -> "Task[P, R, Coroutine[Any, Any, R]]": ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> "Task[P, R, R]": ...
+
+
+def _refuse_windows(system: str) -> None:
+    """File locks, signals and sockets are those of Linux; macOS has them too."""
+    if system == "nt":
+        raise UsageError("jobhost runs on Linux, and on macOS for development; use WSL on Windows")
 
 
 def _decode_json(text: str) -> Any:

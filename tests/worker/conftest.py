@@ -150,7 +150,7 @@ class WorkerProcess:
         return self._process.wait(GUARD_SECONDS)
 
     def said(self, words: str) -> None:
-        """Wait until its log has these words."""
+        """Wait until its log has these words, such as the name of an event."""
         _until(lambda: words in self.log.read_text(), f"{words!r} in the log of {self.name}")
 
     def report(self) -> dict[str, Any]:

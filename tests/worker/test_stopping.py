@@ -24,7 +24,7 @@ def test_a_stop_lets_running_jobs_finish_and_claims_no_more(yard):
     waiting = yard.chores.note.enqueue("waiting")
 
     worker.send(signal.SIGTERM)
-    worker.said("claims nothing more; 2 running jobs")
+    worker.said("WorkerDraining(running=2")
     yard.go("thread", "async")
 
     report = worker.report()
@@ -61,7 +61,7 @@ def test_a_second_signal_hands_everything_back_and_ends(yard, number):
     yard.started("deaf", "async")
 
     worker.send(number)
-    worker.said("claims nothing more")
+    worker.said("WorkerDraining")
     worker.send(number)
 
     worker.wait()
@@ -70,7 +70,7 @@ def test_a_second_signal_hands_everything_back_and_ends(yard, number):
 
 def test_an_idle_worker_stops_at_once_even_with_a_long_poll(yard):
     worker = yard.start(poll="1h", lease="1h", stopping_wait_time="1h")
-    worker.said("serves default")
+    worker.said("WorkerStarted")
 
     worker.send(signal.SIGTERM)
 
@@ -103,7 +103,7 @@ def test_a_deaf_job_retires_its_worker_and_ends_with_its_process(yard):
     endless = yard.chores.hold_async.enqueue("endless")
     yard.started("finishing", "endless")
     stuck = yard.chores.stuck.using(timeout="200ms").enqueue("stuck")
-    worker.said("this process ends to stop it")
+    worker.said("WorkerRetiring")
     late = yard.chores.note.enqueue("late")
     yard.go("finishing")
 

@@ -240,7 +240,7 @@ def test_a_foreign_lock_held_past_the_patience_delays_but_loses_nothing(yard, un
         foreign.execute("BEGIN IMMEDIATE")
         yard.go(*names)
         until(lambda: yard.ledger.count("end") == dict.fromkeys(names, 1))
-        worker.said("next try in")
+        worker.said("StoreTrouble")
         foreign.execute("ROLLBACK")
 
     assert {job.result(PATIENCE) for job in jobs} == {f"by {worker.pid}"}
@@ -259,7 +259,7 @@ def test_a_disk_that_is_full_for_a_while_delays_but_loses_nothing(yard, until):
 
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (300_000, hard))
     yard.go("a", "b")
-    worker.said("next try in")
+    worker.said("StoreTrouble")
     until(lambda: yard.ledger.count("end") == {"a": 1, "b": 1})
     assert {job.status().state for job in jobs} == {State.RUNNING}
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (hard, hard))

@@ -176,7 +176,7 @@ def test_a_running_job_is_hidden_from_other_workers(yard):
     job = yard.chores.hold.enqueue("hidden")
     yard.started("hidden")
     second = yard.start(concurrency=5, queues=["default"], poll="10ms")
-    second.said("serves default")
+    second.said("WorkerStarted")
     others = [yard.chores.note.enqueue(f"other-{n}") for n in range(20)]
     for other in others:
         other.result(PATIENCE)

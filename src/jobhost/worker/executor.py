@@ -260,7 +260,7 @@ class Executor:
         del self._running[execution.key]
 
     def _settle(self, execution: Execution, outcome: Outcome) -> Ended:
-        chance = random.random()  # noqa: S311 - jitter, not a secret
+        chance = random.random()
         settlement = decide(outcome, execution.counts, execution.retry, chance)
         if isinstance(outcome, Failed) or settlement.target is State.DEAD:
             self._report(execution, settlement)

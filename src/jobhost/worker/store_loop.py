@@ -71,7 +71,7 @@ class StoreLoop:
         first: What to start with, for a worker that is made for one job.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired in one place, all keyword-only
         self,
         store: Store,
         tasks: Registry,

@@ -83,7 +83,6 @@ def test_a_claim_across_priorities_and_lanes_takes_each_job_once(world: World) -
     assert len({taken.id for some in claimed for taken in some}) == 6
 
 
-@pytest.mark.requirement("R-MSG-11")
 def test_epoch_and_deliveries_rise_at_the_claim(world: World) -> None:
     (job_id,) = world.enqueue()
     node = world.node()
@@ -96,7 +95,6 @@ def test_epoch_and_deliveries_rise_at_the_claim(world: World) -> None:
     assert (second.epoch, second.deliveries) == (2, 2)
 
 
-@pytest.mark.requirement("R-MSG-5")
 def test_a_claimed_job_is_hidden_from_everybody_else(world: World) -> None:
     job_id, _ = world.running(world.node())
     other = world.node()
@@ -106,7 +104,6 @@ def test_a_claimed_job_is_hidden_from_everybody_else(world: World) -> None:
     assert world.show(job_id).worker == "here:1"
 
 
-@pytest.mark.requirement("R-COMP-1")
 def test_consumers_that_share_a_queue_never_hold_the_same_job(world: World) -> None:
     ids = world.enqueue(10)
     claimed = [taken.id for node in (world.node(), world.node()) for taken in world.claim(node, 6)]

@@ -99,7 +99,6 @@ def test_a_repeated_id_leaves_the_first_job_as_it_was(world: World) -> None:
     assert world.show(job_id) == before
 
 
-@pytest.mark.requirement("R-MSG-14")
 def test_an_enqueue_with_unknown_outcome_is_repeated_without_a_second_run(world: World) -> None:
     ids = world.enqueue(3)
     node = world.node()
@@ -156,7 +155,6 @@ def test_a_due_instant_in_the_past_is_due_at_once(world: World) -> None:
     assert world.state(job_id) is State.READY
 
 
-@pytest.mark.requirement("R-RES-4")
 def test_a_status_can_be_read_when_no_worker_ever_ran(world: World) -> None:
     waiting, later = world.enqueue()[0], world.enqueue(delay_us=10)[0]
     assert world.state(waiting) is State.READY

@@ -80,7 +80,6 @@ def test_another_node_writes_nothing_and_its_own_jobs_are_recorded(
     assert world.cycle(other, write(foreign)).lost == []
 
 
-@pytest.mark.requirement("R-MSG-7")
 @pytest.mark.parametrize("how", ["lapsed", "ended"])
 def test_a_writer_without_a_live_lease_writes_nothing(
     world: World, write: Callable[[Delivery], Ended], how: str

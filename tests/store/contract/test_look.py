@@ -129,7 +129,6 @@ def test_a_ready_job_shows_the_counts_that_it_has(world: World) -> None:
     assert world.list_jobs().jobs == [record]
 
 
-@pytest.mark.requirement("R-RES-5")
 def test_no_reader_ever_sees_a_success_without_its_result(world: World) -> None:
     ids = world.enqueue(200)
     node = world.node()

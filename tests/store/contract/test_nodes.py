@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from jobhost.errors import StoreRefusedData
-from jobhost.jobs.outcomes import MAX_CRASHES, MAX_LOST_DELIVERIES, Released
+from jobhost.jobs.outcomes import MAX_CRASHES, MAX_LOST_DELIVERIES, Released, Snoozed
 from jobhost.jobs.states import State
 from jobhost.store.plans.nodes import RESCUE_BATCH, leave, live_nodes, orphans
 
@@ -67,7 +67,6 @@ def test_a_node_that_left_or_never_was_has_no_heartbeat(world: World) -> None:
     assert world.read(live_nodes) == []
 
 
-@pytest.mark.requirement("R-MSG-6")
 def test_a_proven_death_is_rescued_although_the_lease_is_live(world: World) -> None:
     node, rescuer = world.node(), world.node()
     ids = world.enqueue(3)
@@ -85,7 +84,6 @@ def test_a_proven_death_is_rescued_although_the_lease_is_live(world: World) -> N
     assert [live.number for live in world.read(live_nodes)] == [rescuer]
 
 
-@pytest.mark.requirement("R-MSG-6")
 def test_a_lapsed_lease_is_rescued_at_the_instant_of_its_end(world: World) -> None:
     node, rescuer = world.node(), world.node(lease=LONG)
     job_id, _ = world.running(node)
@@ -95,6 +93,33 @@ def test_a_lapsed_lease_is_rescued_at_the_instant_of_its_end(world: World) -> No
     world.move(microseconds=1)
     assert world.rescue(node, rescuer, died=False).returned == 1
     assert world.standing(job_id) == Standing(State.READY, 1, 1, 0, 0)
+
+
+@pytest.mark.requirement("R-MSG-5")
+@pytest.mark.requirement("R-MSG-6")
+def test_a_job_is_hidden_for_its_lease_comes_back_when_unhandled_and_leaves_when_done(
+    world: World,
+) -> None:
+    node, other = world.node(), world.node(lease=LONG)
+    job_id, _ = world.running(node)
+    assert world.claim(other) == []
+    world.move(seconds=30)
+    world.rescue(node, other, died=False)
+    (second,) = world.claim(other)
+    world.cycle(other, ended(second, Released()))
+    (third,) = world.claim(other)
+    world.cycle(other, ended(third, Snoozed(delay_seconds=10)))
+    assert world.claim(other) == []
+    world.move(seconds=10)
+    world.stage()
+    (fourth,) = world.claim(other)
+    assert {second.id, third.id, fourth.id} == {job_id}
+    world.cycle(other, ended(fourth))
+    world.move(days=1)
+    late = world.node()
+    assert world.claim(late) == []
+    world.rescue(other, late)
+    assert world.claim(late) == []
 
 
 def test_a_renewal_in_between_saves_the_node_and_its_jobs(world: World) -> None:
@@ -199,20 +224,34 @@ def test_a_job_that_kills_its_worker_each_time_is_dead_without_another_start(wor
     assert [attempt.outcome for attempt in world.attempts(job_id)] == ["crashed"] * 3
 
 
-def test_a_job_that_is_lost_with_others_time_and_again_is_dead_in_the_end(world: World) -> None:
-    rescuer = world.node(lease=LONG)
-    suspect = world.enqueue()[0]
-    for _ in range(MAX_LOST_DELIVERIES - 1):
-        node = world.node()
-        world.enqueue()
-        world.claim(node, slots=2)
-        world.rescue(node, rescuer)
-    assert world.standing(suspect).state is State.READY
+def lose(world: World, rescuer: int) -> None:
+    """One more delivery of the first two waiting jobs is lost, proving nothing of either."""
     node = world.node()
+    world.enqueue()
     world.claim(node, slots=2)
     world.rescue(node, rescuer)
+
+
+def test_a_job_that_is_lost_with_others_time_and_again_is_dead_in_the_end(world: World) -> None:
+    rescuer = world.node(lease=LONG)
+    (suspect,) = world.enqueue()
+    for _ in range(MAX_LOST_DELIVERIES - 1):
+        lose(world, rescuer)
+    assert world.standing(suspect).state is State.READY
+    lose(world, rescuer)
     assert world.standing(suspect) == Standing(State.DEAD, 20, 20, 0, 0)
     assert world.show(suspect).reason == "delivered 20 times without a verdict"
+
+
+def test_deliveries_lost_before_a_redrive_do_not_count_after_it(world: World) -> None:
+    rescuer = world.node(lease=LONG)
+    (suspect,) = world.enqueue(priority=1)
+    for _ in range(MAX_LOST_DELIVERIES):
+        lose(world, rescuer)
+    world.redrive(suspect)
+    for _ in range(2):
+        lose(world, rescuer)
+    assert world.standing(suspect) == Standing(State.READY, 22, 2, 0, 0)
 
 
 def test_deliveries_that_had_a_verdict_do_not_count_as_lost(world: World) -> None:

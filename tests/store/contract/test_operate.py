@@ -167,7 +167,6 @@ def test_a_redriven_job_does_not_remember_an_old_cancel(world: World) -> None:
     assert world.state(job_id) is State.SUCCEEDED
 
 
-@pytest.mark.requirement("R-MSG-12")
 def test_a_redrive_starts_new_counts_and_keeps_history_and_epoch(world: World) -> None:
     node = world.node()
     (job_id,) = world.enqueue()

@@ -31,7 +31,6 @@ def ringer(tmp_path: Path) -> Iterator[Ringer]:
     ringer.close()
 
 
-@pytest.mark.requirement("R-EVT-1")
 def test_a_ring_wakes_the_sleepers_of_all_other_processes(tmp_path: Path, ringer: Ringer) -> None:
     with Program(LISTENING, tmp_path, "one") as one, Program(LISTENING, tmp_path, "two") as two:
         for program in (one, two):

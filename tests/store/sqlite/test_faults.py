@@ -163,6 +163,19 @@ def test_a_writer_that_found_the_file_locked_lets_the_next_one_in(
     other.close()
 
 
+def test_a_writing_plan_shuts_out_strangers_from_its_first_read_on(
+    impatient: SqliteStore, path: Path
+) -> None:
+    def look_and_be_disturbed():
+        yield from look.tally()
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as stranger:
+            stranger.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+        impatient.write(look_and_be_disturbed)
+    impatient.write(look.tally)
+
+
 def test_a_plan_that_raises_is_undone_and_the_next_one_runs(
     store: SqliteStore, query: Query, accept: Accept
 ) -> None:

@@ -21,6 +21,25 @@ PRODUCER = """
 """
 
 
+WORKER = """
+    from jobhost.jobs.outcomes import COMPLETED
+    from jobhost.jobs.records import Ended
+    from jobhost.store.plans.cycle import Wanted, cycle
+    from jobhost.store.plans.nodes import NewNode, register
+    store = SqliteStore(Path(sys.argv[1]), SystemClock())
+    node = store.write(lambda: register(NewNode(
+        id="one", host="here", pid=1, version="1", slots=1, queues=[], tasks=[],
+        lease_us=10**12)))
+    wanted = Wanted(node=node, queues=["default"], tasks='["work"]', slots=3)
+    ended = []
+    while True:
+        report = store.write(lambda: cycle(ended, wanted))
+        ended = [Ended(one.job, one.epoch, 1, COMPLETED, '"done"') for one in report.claimed]
+        for one in report.claimed:
+            say(one.id.hex())
+"""
+
+
 @pytest.mark.requirement("R-MSG-14")
 @pytest.mark.parametrize(("batch", "heard"), [(1, 40), (7, 100), (200, 1000)])
 def test_every_acknowledged_job_survives_a_kill_in_the_middle_of_enqueues(
@@ -33,6 +52,25 @@ def test_every_acknowledged_job_survives_a_kill_in_the_middle_of_enqueues(
     stored = numbers(query)
     assert acknowledged <= stored.keys()
     assert len(stored) % batch == 0
+    assert_conserved(query)
+    with Program(WORKER, path) as worker:
+        handled = {bytes.fromhex(worker.hear()) for _ in stored}
+    assert acknowledged <= handled
+
+
+@pytest.mark.requirement("R-RES-5")
+def test_no_success_is_ever_without_its_result_even_when_its_worker_is_killed(
+    store: SqliteStore, path: Path, query: Query, accept: Accept
+) -> None:
+    accept(store, 600)
+    unexplained = "SELECT * FROM jobhost_jobs WHERE state = 'succeeded' AND result IS NULL"
+    with Program(WORKER, path) as worker:
+        for _ in range(100):
+            worker.hear()
+            assert query(unexplained) == []
+        worker.kill()
+    assert query(unexplained) == []
+    assert query("SELECT count(*) FROM jobhost_done WHERE result = '\"done\"'")[0][0] > 90
     assert_conserved(query)
 
 

@@ -15,7 +15,7 @@ from jobhost.store.sqlite.turnstile import Turnstile
 
 from .programs import Program
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -190,6 +190,34 @@ def test_a_killed_process_frees_what_it_held(
             victim.kill()
             os.close(holder)
         turnstile.enter()
+
+
+def test_a_forked_child_does_not_keep_what_its_killed_parent_held(
+    tmp_path: Path, turnstile: Turnstile
+) -> None:
+    program = """
+        turnstile = Turnstile(Path(sys.argv[1]), 60)
+        turnstile.enter()
+        ears, mouth = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(mouth, b"forked")
+            signal.pause()
+        os.read(ears, 6)
+        say(child)
+        hear()
+    """
+    with Program(program, tmp_path) as parent:
+        child = int(parent.hear())
+        try:
+            impatient = Turnstile(tmp_path, 0.05)
+            with pytest.raises(StoreBusy):
+                impatient.enter()
+            impatient.close()
+            parent.kill()
+            turnstile.enter()
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_leaving_twice_and_closing_twice_do_no_harm(tmp_path: Path) -> None:

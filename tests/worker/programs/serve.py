@@ -12,6 +12,7 @@ from pathlib import Path
 from chores import Chores
 
 from jobhost import JobHost
+from jobhost.events import StoreTrouble, WorkerDraining, WorkerRetiring, WorkerStarted
 from jobhost.store.sqlite import store
 
 
@@ -23,7 +24,10 @@ def main() -> None:
     store.BUSY_SECONDS = config.pop("busy_seconds", store.BUSY_SECONDS)
     host = JobHost(url)
     Chores(host, Path(folder))
-    report = host.worker(**config).run(signals=True)
+    worker = host.worker(**config)
+    for kind in (WorkerStarted, WorkerDraining, WorkerRetiring, StoreTrouble):
+        worker.events.subscribe(kind, lambda event: logging.info("%r", event))
+    report = worker.run(signals=True)
     print(json.dumps(asdict(report)))
 
 

@@ -7,6 +7,7 @@ lock a node's file has proof that its process is gone, without waiting for a lea
 import fcntl
 import os
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class LockedFile:
         )
         fcntl.flock(self._handle, fcntl.LOCK_EX)
         os.write(self._handle, f"{os.getpid()}\n".encode())
-        _let_go_in_children(self)
+        let_go_in_children(self.drop)
 
     def release(self) -> None:
         """Remove the file and free the lock. Idempotent."""
@@ -72,13 +73,14 @@ def _is_free(path: Path) -> bool:
         os.close(handle)
 
 
-def _let_go_in_children(held: LockedFile) -> None:
-    """A forked child shares the lock: it would keep a dead worker alive for as long as it runs."""
-    reference = weakref.ref(held)
+def let_go_in_children(close: Callable[[], None]) -> None:
+    """Have a method called in every forked child: it shares the locks of its parent, and would
+    keep them locked for as long as it runs, even when the parent is dead."""
+    reference = weakref.WeakMethod(close)
 
-    def drop() -> None:
+    def let_go() -> None:
         if (alive := reference()) is not None:
             with suppress(OSError):
-                alive.drop()
+                alive()
 
-    os.register_at_fork(after_in_child=drop)
+    os.register_at_fork(after_in_child=let_go)

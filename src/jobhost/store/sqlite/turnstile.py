@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from jobhost.errors import StoreBusy, StoreUnavailable
+from jobhost.store.sqlite.presence import let_go_in_children
 
 _POLL_SECONDS: Final = 0.0002
 """Pause between looks at the floor. Only the one holder of the gate looks, so it stays fair."""
@@ -40,6 +41,7 @@ class Turnstile:
         self._timeout = timeout_seconds
         self._gate: int | None = None
         self._floor: int | None = None
+        let_go_in_children(self.close)
 
     def enter(self) -> None:
         """Wait for the turn. Raises StoreBusy when it does not come in time."""
