@@ -31,7 +31,8 @@ class Machine:
     def __str__(self) -> str:
         return (
             f"{self.cpus} CPUs, load {self.load_before:.2f} to {self.load_after:.2f}, "
-            f"Python {self.python}, SQLite {self.sqlite}, fsync {self.fsync_ms:.2f} ms, jobhost {self.jobhost}"
+            f"Python {self.python}, SQLite {self.sqlite}, fsync {self.fsync_ms:.2f} ms, "
+            f"jobhost {self.jobhost}"
         )
 
 

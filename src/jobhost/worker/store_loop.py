@@ -10,10 +10,10 @@ import json
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from jobhost.errors import StoreError, StoreRefusedData
+from jobhost.errors import StoreError
 from jobhost.events import (
     Events,
     JobsLost,
@@ -24,18 +24,18 @@ from jobhost.events import (
     WorkerStarted,
 )
 from jobhost.host.registry import Registry
-from jobhost.jobs.outcomes import Counts, ErrorInfo, Released, Unstorable, decide
-from jobhost.jobs.records import Delivery, Ended
-from jobhost.jobs.retries import Retry
-from jobhost.jobs.states import State
+from jobhost.jobs.outcomes import COMPLETED, Settlement
+from jobhost.jobs.records import Delivery
+from jobhost.jobs.states import Move, State
 from jobhost.store.plan import Plan
-from jobhost.store.plans.cycle import CycleReport, Wanted, cycle, read_back
+from jobhost.store.plans.cycle import Wanted
 from jobhost.store.seam import Store
 from jobhost.worker.config import WorkerConfig
 from jobhost.worker.drain import Drain, Phase, Signal
 from jobhost.worker.executor import Executor
 from jobhost.worker.membership import Membership
 from jobhost.worker.outbox import Outbox
+from jobhost.worker.recorder import Recorder
 from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
 from jobhost.worker.rotation import Rotation
 from jobhost.worker.stager import Stager
@@ -94,10 +94,8 @@ class StoreLoop:
         self._drain = Drain(wait_seconds=config.stopping_wait_seconds)
         self._signals = signals
         self._lease_is_lost = False
-        self._pending: list[Ended] = []
         self._rung = True
         self._hungry = True
-        self._doubtful = False
         self._failures = 0
         self._next_rescue = self._next_poll = self._next_cancel_look = 0.0
         self._next_read_back = time.monotonic() + config.lease_seconds
@@ -111,6 +109,7 @@ class StoreLoop:
         self._rescuer = Rescuer(
             store, self._session, heartbeat_seconds=config.heartbeat_seconds, events=events
         )
+        self._recorder = Recorder(self._session, events)
         self._stager = Stager(self._session, self._queues, events)
         self._outbox = Outbox(lambda: self._member.bell.ring())
         self._executor = make_executor(self._outbox)
@@ -132,7 +131,7 @@ class StoreLoop:
     def run(self) -> None:
         """Turn until it is time to leave; then leave."""
         try:
-            self._start_with_first()
+            self._start()
             while self._drain.phase is not Phase.LEAVING:
                 try:
                     if not self._turn():
@@ -153,7 +152,7 @@ class StoreLoop:
         self._mind_the_house(now)
         if self._lease_is_lost:
             self._register_anew()
-        if self._doubtful or now >= self._next_read_back:
+        if self._recorder.doubtful or now >= self._next_read_back:
             self._read_back(now)
         if now >= self._next_poll:
             self._next_poll = now + self._config.poll_seconds
@@ -206,11 +205,11 @@ class StoreLoop:
         if self._drain.retired:
             grace = self._config.cancel_grace_seconds
             running = [execution for execution in running if not execution.is_deaf(now, grace)]
-        return not running and not self._pending and not len(self._outbox)
+        return not running and not self._recorder.pending and not len(self._outbox)
 
     def _cycle_if_due(self, now: float) -> bool:
-        ended = self._pending + self._outbox.take()
-        self._pending = ended
+        self._recorder.pending += self._outbox.take()
+        ended = bool(self._recorder.pending)
         slots = self._executor.free_slots if self._drain.claims else 0
         asks = self._hungry and slots > 0
         if self._rung and not slots and not ended and now < self._next_cancel_look:
@@ -219,68 +218,38 @@ class StoreLoop:
             return False
         self._rung = False
         self._next_cancel_look = now + _CANCEL_LOOK_SECONDS
-        self._run_cycle(ended, slots)
+        self._run_cycle(slots)
         return True
 
-    def _run_cycle(self, ended: Sequence[Ended], slots: int) -> None:
-        """Record and claim in one transaction. After an error its outcome is unknown: what
-        ended is kept, and compared with the store before anything else."""
-        try:
-            report = self._record(ended, slots)
-        except StoreError:
-            self._doubtful = True
-            raise
-        self._pending = []
+    def _run_cycle(self, slots: int) -> None:
+        """Record what is pending and claim for free slots in one transaction."""
+        ended = self._recorder.pending
+        report = self._recorder.cycle(
+            Wanted(
+                node=self._member.number,
+                queues=self._rotation.turn() if slots else (),
+                tasks=self._known_tasks,
+                slots=slots,
+            )
+        )
         if not report.lease_live:
             self.lose_lease()
             return
-        self._note_lost(report)
         for job, reason in report.cancels.items():
             self._executor.cancel(job, reason)
         for end in ended:
-            if end.settlement.target is State.SCHEDULED:
-                self._stager.expect(end.settlement.delay_us / 1_000_000)
+            if end.settlement is not COMPLETED:
+                self._note(end.settlement)
         self._executor.accept(report.claimed)
         if slots:
             self._hungry = slots == len(report.claimed)
 
-    def _record(self, ended: Sequence[Ended], slots: int) -> CycleReport:
-        try:
-            return self._write(ended, slots)
-        except StoreRefusedData:
-            if not ended:
-                raise
-            self._record_apart(ended)
-            return self._write((), slots)
-
-    def _write(self, ended: Sequence[Ended], slots: int) -> CycleReport:
-        wanted = Wanted(
-            node=self._member.number,
-            queues=self._rotation.turn() if slots else (),
-            tasks=self._known_tasks,
-            slots=slots,
-        )
-        return self._session.write(lambda: cycle(ended, wanted))
-
-    def _record_apart(self, ended: Sequence[Ended]) -> None:
-        """The store refused a value of this batch: halve it until the offender stands alone,
-        and record that one without its value."""
-        if len(ended) == 1:
-            error = ErrorInfo(type="ResultUnstorable", message="the store refused the value")
-            harmless = decide(Unstorable(error=error), Counts(), Retry(), chance=0.0)
-            self._note_lost(self._write([ended[0]._replace(settlement=harmless, result=None)], 0))
-            return
-        middle = len(ended) // 2
-        for half in (ended[:middle], ended[middle:]):
-            try:
-                self._note_lost(self._write(half, 0))
-            except StoreRefusedData:
-                self._record_apart(half)
-
-    def _note_lost(self, report: CycleReport) -> None:
-        if report.lost:
-            reason = "they had been handed to another worker or ended"
-            self._events.emit(JobsLost(jobs=len(report.lost), reason=reason))
+    def _note(self, settlement: Settlement) -> None:
+        """What matters here of an end other than a success."""
+        if settlement.target is State.SCHEDULED:
+            self._stager.expect(settlement.delay_us / 1_000_000)
+        elif settlement.move is Move.RELEASE:
+            self.released += 1
 
     def _finish_burst(self) -> None:
         now = time.monotonic()
@@ -288,26 +257,15 @@ class StoreLoop:
             self._step(Signal.FINISH, now)
 
     def _read_back(self, now: float) -> None:
-        """Compare what the store holds in this node's name with what runs here."""
-        held = self._session.read(lambda: read_back(self._member.number))
+        """Make sure that the store and this worker agree about what runs here."""
         running = {execution.key: execution for execution in self._executor.running}
-        pending = {(ended.job, ended.epoch) for ended in self._pending}
-        known = running.keys() | pending | self._outbox.keys()
-        self._pending = [end for end in self._pending if (end.job, end.epoch) in held]
-        for key in held.keys() - known:
-            settlement = decide(Released(), held[key], Retry(), chance=0.0)
-            self._pending.append(Ended(*key, duration_us=-1, settlement=settlement))
-        gone = [
-            execution
-            for key, execution in running.items()
-            if key not in held and execution.stop is not Stop.LOST
-        ]
-        if gone:
-            self._executor.lose(gone, "the job was handed to another worker")
+        gone = self._recorder.read_back(self._member.number, running.keys(), self._outbox.keys())
+        lost = [running[key] for key in gone if running[key].stop is not Stop.LOST]
+        if lost:
+            self._executor.lose(lost, "the job was handed to another worker")
             self._events.emit(
-                JobsLost(jobs=len(gone), reason="the store no longer holds them here")
+                JobsLost(jobs=len(lost), reason="the store no longer holds them here")
             )
-        self._doubtful = False
         self._next_read_back = now + self._config.lease_seconds
 
     def lose_lease(self) -> None:
@@ -319,7 +277,7 @@ class StoreLoop:
         """Everything that ran belongs to others now: tell it, forget it, begin again."""
         running = self._executor.running
         self._executor.lose(running, "the lease of this worker ended")
-        self._pending = []
+        self._recorder.pending = []
         self._outbox.take()
         former = self._member
         self._events.emit(LeaseEnded(node=former.number, running=len(running)))
@@ -351,11 +309,17 @@ class StoreLoop:
         )
         return member
 
-    def _start_with_first(self) -> None:
+    def _start(self) -> None:
+        """What comes before the first claim: the job that this worker is made for, and those of
+        the dead, which stand before all that is fresh."""
         if self._first is not None:
             first = self._first
             delivery = self._session.write(lambda: first(self._member.number))
             self._executor.accept([] if delivery is None else [delivery])
+        try:
+            self._maintain(time.monotonic())
+        except StoreError as error:
+            self._back_off(error)
 
     def _sleep(self) -> None:
         now = time.monotonic()
@@ -391,14 +355,14 @@ class StoreLoop:
         """Hand back what has not ended, and end the node. Without the store the end of this
         process, or of the lease, does so."""
         left = self._executor.abandon()
-        ended = [*self._pending, *self._outbox.take()]
-        by_themselves = {(end.job, end.epoch) for end in ended}
+        self._recorder.pending += self._outbox.take()
+        by_themselves = {(end.job, end.epoch) for end in self._recorder.pending}
         left = [end for end in left if (end.job, end.epoch) not in by_themselves]
-        self.released = sum(end.settlement.label == "released" for end in left)
+        self._recorder.pending += left
         node_ended = False
         try:
             if not self._lease_is_lost:
-                self._run_cycle([*ended, *left], 0)
+                self._run_cycle(0)
                 self._member.leave()
                 node_ended = True
         except StoreError as error:

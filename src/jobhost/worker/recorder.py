@@ -1,0 +1,126 @@
+"""Keeps ended attempts until the store has them: records, repeats, and reads back.
+
+What ended stays pending until a cycle that carried it was answered. After an error the
+outcome of that cycle is unknown; the store is then asked what it holds in the node's name,
+before anything is repeated.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from jobhost.errors import StoreError, StoreRefusedData
+from jobhost.events import Events, JobsLost
+from jobhost.jobs.outcomes import (
+    COMPLETED,
+    Counts,
+    ErrorInfo,
+    Released,
+    Settlement,
+    Unstorable,
+    decide,
+)
+from jobhost.jobs.records import Ended
+from jobhost.jobs.retries import Retry
+from jobhost.store.plans.cycle import CycleReport, Wanted, cycle, read_back
+from jobhost.store.seam import Session
+
+Key = tuple[int, int]
+"""Job and epoch."""
+
+
+class Recorder:
+    """What has ended and is not recorded yet.
+
+    Args:
+        session: The store thread's connection.
+        events: Who hears of jobs that were lost.
+    """
+
+    def __init__(self, session: Session, events: Events) -> None:
+        self._session = session
+        self._events = events
+        self.pending: list[Ended] = []
+        self.doubtful = False
+
+    def cycle(self, wanted: Wanted) -> CycleReport:
+        """Record what is pending and claim what is wanted, in one transaction.
+
+        Raises StoreError; what was pending is kept, and `doubtful` until `read_back`.
+        """
+        ended = self.pending
+        try:
+            report = self._write_or_part(ended, wanted)
+        except StoreError:
+            self.doubtful = True
+            raise
+        self.pending = []
+        self._note_lost(report)
+        return report
+
+    def read_back(self, node: int, running: Collection[Key], unsent: Collection[Key]) -> set[Key]:
+        """Compare what the store holds in this node's name with what is known here.
+
+        What the store holds and nobody here knows is released; what it does not hold any
+        more is not repeated.
+
+        Args:
+            node: The node's number.
+            running: The jobs in work here.
+            unsent: Those that have ended and are still in the outbox.
+
+        Returns those of `running` that the store no longer holds here.
+        """
+        held = self._session.read(lambda: read_back(node))
+        known = {*running, *unsent, *((end.job, end.epoch) for end in self.pending)}
+        self.pending = [end for end in self.pending if (end.job, end.epoch) in held]
+        for key in held.keys() - known:
+            settlement = decide(Released(), held[key], Retry(), chance=0.0)
+            self.pending.append(Ended(*key, duration_us=-1, settlement=settlement))
+        self.doubtful = False
+        return set(running) - held.keys()
+
+    def _write_or_part(self, ended: Sequence[Ended], wanted: Wanted) -> CycleReport:
+        try:
+            return self._write(ended, wanted)
+        except StoreRefusedData:
+            if not ended:
+                raise
+            self._write_apart(ended, replace(wanted, queues=(), slots=0))
+            return self._write((), wanted)
+
+    def _write_apart(self, ended: Sequence[Ended], nothing: Wanted) -> None:
+        """The store refused a value of this batch: halve it until the offender stands alone,
+        and record that one without its value."""
+        if len(ended) == 1:
+            self._note_lost(self._write([_without_values(ended[0])], nothing))
+            return
+        middle = len(ended) // 2
+        for half in (ended[:middle], ended[middle:]):
+            try:
+                self._note_lost(self._write(half, nothing))
+            except StoreRefusedData:
+                self._write_apart(half, nothing)
+
+    def _write(self, ended: Sequence[Ended], wanted: Wanted) -> CycleReport:
+        return self._session.write(lambda: cycle(ended, wanted))
+
+    def _note_lost(self, report: CycleReport) -> None:
+        if report.lost:
+            reason = "they had been handed to another worker or ended"
+            self._events.emit(JobsLost(jobs=len(report.lost), reason=reason))
+
+
+def _without_values(ended: Ended) -> Ended:
+    """The same end without the text that the store refused: a success stays one, and a failure
+    keeps its move."""
+    refused = ErrorInfo(type="ResultUnstorable", message="the store refused the result")
+    if ended.settlement is COMPLETED:
+        settlement = decide(Unstorable(error=refused), Counts(), Retry(), chance=0.0)
+        return ended._replace(settlement=settlement, result=None)
+    return ended._replace(settlement=_plain_words(ended.settlement))
+
+
+def _plain_words(settlement: Settlement) -> Settlement:
+    refused = ErrorInfo(type="ErrorUnstorable", message="the store refused the error's text")
+    reason = None if settlement.reason is None else f"{settlement.label}: text refused"
+    return replace(settlement, error=refused, reason=reason)
