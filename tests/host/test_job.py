@@ -134,7 +134,9 @@ def test_a_result_that_could_not_be_stored_is_told_apart_from_a_failure(
 
     job = odd.enqueue()
     work(host)
-    with pytest.raises(ResultUnstorable, match=r"succeeded, but the result of odd\(\) cannot be stored.* object"):
+    with pytest.raises(
+        ResultUnstorable, match=r"succeeded, but the result of odd\(\) cannot be stored.* object"
+    ):
         ask(way, job, "result", "1s")
     assert (job.status().state, ran) == (State.SUCCEEDED, [1])
 

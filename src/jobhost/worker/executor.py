@@ -255,6 +255,7 @@ class Executor:
         """Put the attempt into the outbox, then free the slot: never the other way round, so
         that a job is always in one of the two."""
         self.ended_count += 1
+        execution.handle = None  # its context leads back here: a circle for the collector
         if execution.stop is not Stop.LOST:
             self._outbox.put(ended)
         del self._running[execution.key]

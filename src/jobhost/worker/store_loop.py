@@ -41,8 +41,8 @@ from jobhost.worker.rotation import Rotation
 from jobhost.worker.stager import Stager
 from jobhost.worker.verdict import Stop
 
-_LIMIT_LOOK_SECONDS: Final = 0.25
-"""Longest pause between looks at time limits while jobs run."""
+_LIMIT_LOOK_SECONDS: Final = 0.1
+"""Pause between looks at time limits while jobs run."""
 
 _CANCEL_LOOK_SECONDS: Final = 0.05
 """Shortest pause between cycles that only ask for cancels: producers ring often."""
@@ -97,7 +97,8 @@ class StoreLoop:
         self._rung = True
         self._hungry = True
         self._failures = 0
-        self._next_rescue = self._next_poll = self._next_cancel_look = 0.0
+        self._next_rescue = self._next_poll = 0.0
+        self._next_cancel_look = self._next_limit_look = 0.0
         self._next_read_back = time.monotonic() + config.lease_seconds
         self.released = 0
         self._session = store.session()
@@ -176,6 +177,13 @@ class StoreLoop:
         """What must happen even while the store is out of reach: signals, limits, drain."""
         while self._signals:
             self._step(self._signals.popleft(), now)
+        if now >= self._next_limit_look:
+            self._next_limit_look = now + _LIMIT_LOOK_SECONDS
+            self._enforce_limits(now)
+        if self._drain.phase is not Phase.RUNNING:
+            self._step(Signal.TICK, now)
+
+    def _enforce_limits(self, now: float) -> None:
         stuck = self._executor.enforce_limits(now, self._config.cancel_grace_seconds)
         if stuck is not None and not self._drain.retired:
             self._events.emit(
@@ -186,7 +194,6 @@ class StoreLoop:
                 )
             )
             self._step(Signal.RETIRE, now)
-        self._step(Signal.TICK, now)
 
     def _step(self, signal: Signal, now: float) -> None:
         before = self._drain.phase
@@ -201,11 +208,13 @@ class StoreLoop:
             self._executor.release_all()
 
     def _is_idle(self, now: float) -> bool:
+        if self._recorder.pending or len(self._outbox):
+            return False
         running = self._executor.running
         if self._drain.retired:
             grace = self._config.cancel_grace_seconds
             running = [execution for execution in running if not execution.is_deaf(now, grace)]
-        return not running and not self._recorder.pending and not len(self._outbox)
+        return not running
 
     def _cycle_if_due(self, now: float) -> bool:
         self._recorder.pending += self._outbox.take()
@@ -329,7 +338,7 @@ class StoreLoop:
         if self._drain.phase is not Phase.RUNNING:
             due.append(self._drain.deadline)
         if self._executor.running:
-            due.append(now + _LIMIT_LOOK_SECONDS)
+            due.append(self._next_limit_look)
         pause = min(min(due) - now, self._stager.seconds_left())
         if pause > 0 and not self._signals and self._outbox.going_to_sleep():
             # A slot is freed after its job was seen to have ended: look again, now that
