@@ -18,6 +18,11 @@ REQUIREMENTS = Path(__file__).parent.parent / "docs" / "requirements.toml"
 LAST_BREATH_SECONDS = 10.0
 """Processes that are just ending are given this long."""
 
+# Whoever runs the tests may have asked for colours, here or in continuous integration; the
+# tests read plain text.
+for _name in ("CLICOLOR_FORCE", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
+    os.environ.pop(_name, None)
+
 # No deadline: a slow machine is not a wrong answer.
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True, print_blob=True)
