@@ -84,3 +84,16 @@ def test_no_ended_attempt_is_left_to_a_thread_that_sleeps_for_ever():
     for thread in threads:
         thread.join()
     assert sorted(taken) == list(range(wanted))
+
+
+def test_what_is_left_within_one_turn_is_waited_for_until_the_flush() -> None:
+    rings: list[None] = []
+    outbox = Outbox(lambda: rings.append(None))
+    assert not outbox.is_filling()
+    outbox.put(_ended(1))
+    assert outbox.is_filling()
+    outbox.put(_ended(2))
+    outbox.flush()
+    assert (len(rings), outbox.is_filling()) == (1, False)
+    assert [ended.job for ended in outbox.take()] == [1, 2]
+    assert not outbox.is_filling()

@@ -18,19 +18,22 @@ class Outbox:
         self._ended: deque[Ended] = deque()
         self._ring = ring
         self._asleep = threading.Event()
+        self._flushed = False
 
     def put(self, ended: Ended) -> None:
-        """Leave one; `flush` makes sure that it is noticed."""
+        """Leave one; `flush` must follow, for it and what was left beside it."""
         self._ended.append(ended)
 
     def flush(self) -> None:
-        """Wake the store thread if it sleeps."""
+        """No more comes for now: wake the store thread if it sleeps."""
+        self._flushed = True
         if self._asleep.is_set():
             self._asleep.clear()
             self._ring()
 
     def take(self) -> list[Ended]:
         """Everything left so far."""
+        self._flushed = False
         taken = []
         while self._ended:
             taken.append(self._ended.popleft())
@@ -39,6 +42,17 @@ class Outbox:
     def keys(self) -> set[tuple[int, int]]:
         """Job and epoch of what waits here."""
         return {(ended.job, ended.epoch) for ended in list(self._ended)}
+
+    def is_filling(self) -> bool:
+        """Announce a short wait if somebody is in the middle of leaving more: a batch is worth
+        it, a handful of rows costs the store as much. False: there is nothing to wait for."""
+        if not self._ended:
+            return False
+        self._asleep.set()
+        if self._flushed:
+            self._asleep.clear()
+            return False
+        return True
 
     def going_to_sleep(self) -> bool:
         """Announce that the store thread will wait; False when there is something to take first."""

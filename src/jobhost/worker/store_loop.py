@@ -47,6 +47,10 @@ _LIMIT_LOOK_SECONDS: Final = 0.1
 _CANCEL_LOOK_SECONDS: Final = 0.05
 """Shortest pause between cycles that only ask for cancels: producers ring often."""
 
+_GATHER_SECONDS: Final = 0.005
+"""Longest wait for the event loop to end a turn in which jobs have ended: so they are recorded
+together. A task that blocks the loop does not hold up the others' ends for longer."""
+
 _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 """First and longest pause after a store error."""
 
@@ -217,6 +221,8 @@ class StoreLoop:
         return not running
 
     def _cycle_if_due(self, now: float) -> bool:
+        if self._outbox.is_filling():
+            self._wait(_GATHER_SECONDS)
         self._recorder.pending += self._outbox.take()
         ended = bool(self._recorder.pending)
         slots = self._executor.free_slots if self._drain.claims else 0
@@ -344,10 +350,14 @@ class StoreLoop:
             # A slot is freed after its job was seen to have ended: look again, now that
             # whoever frees one rings.
             asks = self._hungry and self._drain.claims and self._executor.free_slots > 0
-            if not asks and self._member.bell.wait(pause):
-                self._rung = True
-                self._stager.hurry()
-            self._outbox.awake()
+            self._wait(0.0 if asks else pause)
+
+    def _wait(self, seconds: float) -> None:
+        """Until a bell rings, at the most so long."""
+        if self._member.bell.wait(seconds):
+            self._rung = True
+            self._stager.hurry()
+        self._outbox.awake()
 
     def _back_off(self, error: StoreError) -> None:
         """Wait longer after each failure in a row, with jitter, but never miss a signal."""
