@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
 
 from jobhost.errors import InvalidOption
@@ -171,7 +172,7 @@ class BoundTask(Generic[P, R]):
         options = self._options()
         parent, envelope = self._envelope(options)
         ids = new_ids(len(payloads))
-        new = [NewJob(job_id, text, envelope) for job_id, text in zip(ids, payloads, strict=True)]
+        new = list(map(NewJob._make, zip(ids, payloads, repeat(envelope), strict=False)))
         batches = [
             Batch(
                 task=task.name,
