@@ -67,3 +67,11 @@ def test_the_system_clock_tells_the_machines_time() -> None:
 )
 def test_seconds_are_rounded_to_microseconds(span: float, expected: int) -> None:
     assert microseconds(span) == expected
+
+
+def test_an_instant_outside_the_years_of_utc_is_refused() -> None:
+    from datetime import timedelta, timezone
+
+    far = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
+    with pytest.raises(InvalidOption, match="years 1 to 9999"):
+        to_instant(far)

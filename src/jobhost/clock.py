@@ -55,6 +55,12 @@ def to_instant(moment: datetime, what: str = "run_at") -> Instant:
             f"{what} must be an aware datetime, since a naive one names no instant; "
             f"got {moment!r}: add tzinfo=datetime.UTC or a ZoneInfo"
         )
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidOption(
+            f"{what} must lie in the years 1 to 9999 of UTC; got {moment}"
+        ) from None
     return Instant((moment - _EPOCH) // _MICROSECOND)
 
 

@@ -115,7 +115,7 @@ def test_a_bad_name_is_refused(host: JobHost, name: Any) -> None:
 def test_a_callable_that_is_no_function_is_refused(host: JobHost) -> None:
     with pytest.raises(InvalidOption, match="the name of a task"):
         host.task(functools.partial(add, 1))
-    with pytest.raises(UsageError, match="annotations of task 'add one' cannot be read"):
+    with pytest.raises(UsageError, match="task 'add one' must be a function"):
         host.task(name="add one")(functools.partial(add, 1))
     assert len(host.tasks) == 0
 

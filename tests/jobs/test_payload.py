@@ -620,3 +620,21 @@ def test_a_task_may_take_an_iterable() -> None:
     codec = codec_of(Iterable[int])
     (_, named) = codec.decode(codec.encode(((n for n in (1, 2, 3)),), {}))
     assert list(named["value"]) == [1, 2, 3]
+
+
+def test_a_lone_surrogate_in_a_key_is_refused_and_a_replacement_character_is_not() -> None:
+    def typed(v: dict[str, int], **more: int) -> None: ...
+
+    signature = Signature(typed, "typed")
+    for kwargs in ({"v": {"\ud800": 1}}, {"v": {}, "\ud800": 1}):
+        with pytest.raises(InvalidPayload):
+            signature.encode((), kwargs)
+    text = signature.encode((), {"v": {"\ufffd": 1}})
+    assert signature.decode(text)[1]["v"] == {"\ufffd": 1}
+
+
+def test_a_parameter_name_may_be_self_for_whoever_calls_by_keyword() -> None:
+    def typed(v: int = 0) -> None: ...
+
+    with pytest.raises(InvalidPayload, match="'self' is not a parameter"):
+        Signature(typed, "typed").encode((), {"self": 1})

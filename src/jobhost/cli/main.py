@@ -1,7 +1,9 @@
 """The command `jobhost`: its commands, and the boundary where every error becomes a sentence."""
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -76,6 +78,8 @@ app.add_typer(jobs.app, name="jobs")
 
 def main() -> None:
     """Entry point of the console script."""
+    if sys.stdout is None:  # closed by the caller, who does not want to read what was done
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open
     sys.exit(execute(sys.argv[1:]))
 
 

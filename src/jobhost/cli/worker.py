@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -51,6 +52,7 @@ def worker(
       jobhost worker shop.jobs:host --burst
     """
     logs.configure(log_level, json_lines=log_json)
+    folder = Path.cwd()
     host = load_host(place, url)
     report = host.worker(
         queues=None if queues is None else read_queues(queues),
@@ -62,7 +64,7 @@ def worker(
     ).run(signals=True)
     host.close()
     if report.retired and not report.stopped:
-        begin_anew()
+        begin_anew(folder)
     leave_threads_behind(report, Exit.DONE)
 
 
@@ -80,8 +82,9 @@ def read_queues(text: str) -> dict[str, int]:
     return weights
 
 
-def begin_anew() -> NoReturn:
+def begin_anew(folder: Path) -> NoReturn:
     """Replace this process by a fresh one of the same command line: it takes the thread that
     cannot be stopped with it, and a supervisor sees no exit."""
     flush()
+    os.chdir(folder)  # MODULE:HOST was found here; a task may have gone elsewhere
     os.execv(sys.executable, [sys.executable, "-m", "jobhost", *sys.argv[1:]])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import repeat
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
 
-from jobhost.errors import InvalidOption
+from jobhost.errors import InvalidOption, UsageError
 from jobhost.host.current import running_job
 from jobhost.host.job import Job
 from jobhost.host.wiring import Wiring
@@ -51,7 +51,7 @@ class Task(Generic[P, R, C]):
         self.name = check_name(name, "the name of a task")
         self.function = function
         self.options = options
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = _is_async(function, self.name)
         self.signature = Signature(function, self.name)
         self._wiring = wiring
         self._plain: BoundTask[P, R] = BoundTask(self, _PLAIN_CALL, wiring)
@@ -73,10 +73,10 @@ class Task(Generic[P, R, C]):
         """This task with options for the calls that follow; they win over all others."""
         return BoundTask(self, call_options(options), self._wiring)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> C:
         return self.function(*args, **kwargs)
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job; durable when this returns. Safe from any thread.
 
         Raises InvalidPayload when the arguments do not fit, StoreError when the store
@@ -85,7 +85,7 @@ class Task(Generic[P, R, C]):
         """
         return self._plain.enqueue(*args, **kwargs)
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+    async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for a caller on an event loop."""
         return await self._plain.aenqueue(*args, **kwargs)
 
@@ -119,20 +119,20 @@ class BoundTask(Generic[P, R]):
         """The same call, recorded as started by this; by default that is "enqueue"."""
         return BoundTask(self._task, self._call, self._wiring, trigger=detail)
 
-    def prepare(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Job[R], Batch]:
+    def prepare(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Job[R], Batch]:
         """One job that is not accepted yet, for a caller that runs the plan
         `store.plans.enqueue.enqueue` of the batch in a transaction of its own."""
         jobs, batches = self._prepare([self._task.signature.encode(
             args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
         return jobs[0], batches[0]
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job; see `Task.enqueue`."""
         job, batch = self.prepare(*args, **kwargs)
         self._accept([batch])
         return job
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+    async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for a caller on an event loop."""
         job, batch = self.prepare(*args, **kwargs)
         await self._accept_async([batch])
@@ -225,6 +225,20 @@ class BoundTask(Generic[P, R]):
             await store.write_async(lambda batch=batch: enqueue(batch))  # type: ignore[misc]
         if batches:
             store.announce()
+
+
+def _is_async(function: Callable[..., Any], name: str) -> bool:
+    """Whether a call gives something to await, also behind a decorator that keeps the function's
+    signature. Raises UsageError for what is no function, or gives a generator."""
+    if not (inspect.isfunction(function) or inspect.ismethod(function)):
+        raise UsageError(f"task {name!r} must be a function; got {function!r}: wrap it in a def")
+    inner = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise UsageError(
+            f"task {name!r} is a generator, and a job has one result: return a list, or enqueue a "
+            "job for each part"
+        )
+    return inspect.iscoroutinefunction(inner)
 
 
 def call_options(given: CallOptions) -> Options:

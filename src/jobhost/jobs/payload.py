@@ -47,6 +47,9 @@ _CONFIG = ConfigDict(
 _CONFIG_OF_CALLS = ConfigDict(**_CONFIG | {"val_json_bytes": "utf8"})
 """A caller who gives text for bytes means its characters; only what is stored is base64."""
 
+_REPLACED: Final = "\ufffd"
+"""What a lone surrogate in a key is written as; the text is read back to tell them apart."""
+
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -100,7 +103,7 @@ class Signature:
             _refuse_text(text, bytes_max)
         except Exception as error:  # noqa: BLE001 - a user's own serializer may raise anything
             raise InvalidPayload(f"{self._name}(): {self._blame(values, error)}") from None
-        if self._values_may_change or len(text) > _DIGITS_MAX:
+        if self._values_may_change or len(text) > _DIGITS_MAX or _REPLACED in text:
             self._read_back(values, text)
         return text
 

@@ -10,7 +10,7 @@ Invariants:
 
 - Every accepted job stands in exactly one of the tables ready, scheduled, blocked,
   running and done; a move takes a row out of one table and puts it into another in
-  one transaction. A job in none of the others is in ready.
+  one transaction. So a reader need not look into ready: what is in no other is there.
 - Every write that follows a claim is guarded by job, epoch, node and a live lease.
   A guard that matches nothing means that the job was lost: nothing is written.
 - Times are the store's.

@@ -22,12 +22,16 @@ def open_store(url: str, clock: Clock) -> Store:
     Raises InvalidOption for an address that cannot be read.
     """
     url = str(url)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        url.encode()
+    except ValueError as error:
+        raise InvalidOption(f"{url!a} is no address ({error}); expected {_EXPECTED}") from None
     if parts.scheme != "sqlite":
         raise InvalidOption(f"a store's address looks like {_EXPECTED}; got {url!r}")
     path = unquote(parts.path)[1:]
     misread = parts.netloc or parts.fragment or not url.startswith("sqlite:///")
-    if misread or not path or path.endswith("/"):
+    if misread or not path or path.endswith("/") or "\0" in path:
         raise InvalidOption(f"this address names no file; it should look like {_EXPECTED}: {url!r}")
     if path == ":memory:":
         raise InvalidOption(

@@ -12,6 +12,10 @@ Deliveries go from the store thread to the executor; ended attempts come back th
 outbox. A job holds a slot from its claim until its attempt has ended; no more is ever
 claimed than there are free slots.
 
+The store thread's own parts: `recorder.py` (what has ended and is not recorded yet),
+`rescuer.py` (the dead), `stager.py` (due times), `membership.py` (this node and its lease).
+`execution.py` is one delivery in work.
+
 Decisions are pure and stand apart: `drain.py` (when to stop), `rotation.py` (which queue
 first), `verdict.py` (what an exception means), and `jobs/outcomes.py` (what follows).
 

@@ -10,6 +10,8 @@ import random
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from inspect import isawaitable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +41,9 @@ from jobhost.worker.execution import Execution
 from jobhost.worker.outbox import Outbox
 from jobhost.worker.threads import JobThreads
 from jobhost.worker.verdict import Stop, describe, outcome_of, outcome_of_stuck
+
+_NOT_RUN = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+"""What a call gives instead of running: such a job has not done its work."""
 
 _Policy = tuple[Task[..., Any, Any], Retry, float | None]
 _RAISED_NOT_RETURNED = (Snooze, DeadLetter, Discard, Retry)
@@ -71,6 +76,7 @@ class Executor:
             target=self._run_loop, name="jobhost-loop", daemon=True
         )
         self._flush_is_due = False
+        self._closing = False
         self.ended_count = 0
 
     def start(self) -> None:
@@ -80,6 +86,7 @@ class Executor:
     def close(self) -> None:
         """Stop the loop thread, if it still answers, and let idle job threads end."""
         self._threads.close()
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._loop_thread.join(timeout=1.0)
 
@@ -129,6 +136,9 @@ class Executor:
     def enforce_limits(self, now: float, grace_seconds: float) -> Execution | None:
         """Ask jobs past their time limit to stop. Returns one that has not obeyed in time."""
         for execution in self.running:
+            if execution.handle is not None and execution.handle.done():
+                self._loop.call_soon_threadsafe(self._end_unbegun, execution)
+                continue
             if execution.is_deaf(now, grace_seconds):
                 return execution
             deadline = execution.deadline
@@ -179,9 +189,10 @@ class Executor:
             while not stopped:
                 # A task that a job started may raise these two; the loop passes them on, and
                 # only the job that wanted to end the program should be the worse for it.
+                # One that stops the loop would stop its siblings: only `close` may.
                 with suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_forever()
-                    stopped = True
+                    stopped = self._closing
         finally:
             self._flush_is_due = True  # a coroutine that outlives the loop must not call it
             self._loop.close()
@@ -195,11 +206,20 @@ class Executor:
         if execution.handle is not None and execution.started:
             execution.handle.cancel(execution.stop_reason)
 
+    def _end_unbegun(self, execution: Execution) -> None:
+        """A Task that somebody cancelled before its first step, so that `_run_async` never ran."""
+        if execution.key in self._running:
+            error = asyncio.CancelledError("cancelled before it began")
+            self._end(execution, self._raised(execution, error))
+            self._outbox.flush()
+
     async def _run_async(self, execution: Execution) -> None:
         enter_job(execution.describe)
         try:
             args, kwargs = self._begin(execution)
-            value: Any = await execution.task.function(*args, **kwargs)  # type: ignore[misc]
+            value: Any = execution.task.function(*args, **kwargs)
+            if isawaitable(value):  # a decorator may have awaited it already
+                value = await value
             ended = self._returned(execution, value)
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
             ended = self._raised(execution, error)
@@ -236,6 +256,9 @@ class Executor:
 
     def _returned(self, execution: Execution, value: Any) -> Ended:
         """The record of an attempt that returned."""
+        if type(value) in _NOT_RUN:
+            kind = type(value).__name__
+            raise TypeError(f"the task returned a {kind} that nobody runs: make it an async def")
         try:
             result = execution.task.signature.encode_result(value, self._wiring.payload_bytes_max)
         except InvalidPayload as error:

@@ -51,6 +51,8 @@ class Filter:
         if self.state is not None and self.state not in known:
             hint = did_you_mean(self.state, known)
             raise InvalidOption(f"{self.state!r} is no state of a job: {hint}")
+        if self.before is not None and not 0 <= self.before <= _NEWEST:
+            raise InvalidOption(f"before must be the 'next' of an earlier page; got {self.before}")
         if isinstance(self.limit, bool) or not isinstance(self.limit, int):
             raise InvalidOption(f"limit must be a whole number; got {self.limit!r}")
         if not 1 <= self.limit <= PAGE_MAX:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
+from urllib.parse import quote
 
 from jobhost.clock import Clock
 from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
@@ -55,8 +56,11 @@ class SqliteStore:
 
     @property
     def url(self) -> str:
-        """Its address."""
-        return f"sqlite:///{self._path}"
+        """Its address; read by `open_store` it leads back here."""
+        path = str(self._path)
+        for sign in "%?#":  # what an address would take for its own
+            path = path.replace(sign, quote(sign))
+        return f"sqlite:///{path}"
 
     def write(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan in a writing transaction on the process's own connection."""
