@@ -1,6 +1,8 @@
 """Handing over jobs: one or many, from code that blocks and from an event loop."""
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -382,3 +384,27 @@ def test_a_closed_host_opens_again_when_it_is_used(
 
 async def _enqueue(task: Any, number: int) -> None:
     await task.aenqueue(number)
+
+
+def test_enqueue_many_of_no_sequence_of_calls_is_refused(host: JobHost) -> None:
+    @host.task
+    def add(a: int) -> int:
+        return a
+
+    calls: Any = None
+    with pytest.raises(InvalidOption, match="takes many tuples of arguments; got None"):
+        add.enqueue_many(calls)
+
+
+def test_a_job_whose_envelope_was_damaged_is_still_listed(host: JobHost, url: str) -> None:
+    @host.task
+    def add(a: int) -> int:
+        return a
+
+    job = add.using(tags=["sum"]).enqueue(1)
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.execute('UPDATE jobhost_job SET envelope = \'{"timeout": "x", "trigger": 3}\'')
+        database.commit()
+    assert [(found.id, found.envelope.trigger_detail) for found in host.jobs()] == [
+        (job.id, "unreadable")
+    ]

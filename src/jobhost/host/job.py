@@ -173,5 +173,6 @@ class Job(Generic[R]):
 
 
 def _why(record: JobRecord) -> str:
-    said = f": {record.error.message}" if record.error and record.error.message else ""
-    return f"{record.reason or record.state}{said}"
+    reason = record.reason or record.state
+    said = record.error.message if record.error else ""
+    return reason if said in ("", reason) else f"{reason}: {said}"

@@ -157,6 +157,8 @@ class BoundTask(Generic[P, R]):
     def _encode_all(self, calls: Iterable[Sequence[Any]]) -> list[str]:
         encode, limit = self._task.signature.encode, self._wiring.payload_bytes_max
         payloads = []
+        if not isinstance(calls, Iterable):
+            raise InvalidOption(f"enqueue_many takes many tuples of arguments; got {calls!r}")
         for call in calls:
             if not isinstance(call, (tuple, list)):
                 raise InvalidOption(

@@ -127,12 +127,20 @@ def _record(row: Row) -> JobRecord:
         crashes=crashes,
         worker=worker,
         payload=payload,
-        envelope=Envelope.from_text(envelope),
+        envelope=_envelope(envelope),
         parent=None if parent is None else UUID(bytes=parent),
         result=result,
         error=_error(error),
         cancel_requested=bool(cancel_requested),
     )
+
+
+def _envelope(text: str | None) -> Envelope:
+    """A row that somebody damaged is shown all the same; the worker that claims it ends it."""
+    try:
+        return Envelope.from_text(text)
+    except (ValueError, TypeError, AttributeError, InvalidOption):
+        return Envelope(trigger_detail="unreadable")
 
 
 def _attempt(row: Row) -> Attempt:
