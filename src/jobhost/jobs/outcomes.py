@@ -201,6 +201,11 @@ def decide(outcome: Outcome, counts: Counts, policy: Retry, chance: float) -> Se
             assert_never(outcome)
 
 
+def storable(text: str) -> str:
+    """A task's own words without what no database keeps as text: NUL and lone surrogates."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
 def obey_cancel(settlement: Settlement, reason: str) -> Settlement:
     """The settlement of a job that somebody wants cancelled: it does not come back."""
     if settlement.target in FINAL:

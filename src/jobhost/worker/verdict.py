@@ -14,6 +14,7 @@ from jobhost.jobs.outcomes import (
     Outcome,
     Released,
     Snoozed,
+    storable,
 )
 from jobhost.jobs.retries import Retry, class_names
 from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
@@ -130,4 +131,4 @@ def _storable(text: str, chars_max: int) -> str:
     if len(text) > chars_max:
         half = chars_max // 2
         text = f"{text[:half]}\n… {len(text) - chars_max:,} characters left out …\n{text[-half:]}"
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    return storable(text)

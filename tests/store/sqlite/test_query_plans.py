@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobhost.store.sqlite import schema
-from jobhost.store.sqlite.library import statements
+from jobhost.store.sqlite.catalogue import statements
 
 ROWID = "INTEGER PRIMARY KEY (rowid=?)"
 STRETCH = "PRIMARY KEY (queue=? AND priority=? AND lane=? AND seq>? AND seq<?)"

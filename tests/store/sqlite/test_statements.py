@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobhost.store import plans
-from jobhost.store.sqlite import library
-from jobhost.store.sqlite.library import statements
+from jobhost.store.sqlite import catalogue
+from jobhost.store.sqlite.catalogue import statements
 
 STORE = Path(next(iter(plans.__path__))).parent
 SOURCES = sorted((STORE / "plans").glob("*.py")) + sorted((STORE / "sqlite").glob("*.py"))
@@ -44,7 +44,7 @@ def test_every_file_is_used_by_a_plan() -> None:
     assert statements().keys() <= mentioned
 
 
-@pytest.mark.parametrize("file", sorted(library._FOLDER.iterdir()), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(catalogue._FOLDER.iterdir()), ids=lambda file: file.name)
 def test_a_statements_file_begins_with_a_comment_and_holds_one_statement(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert file.suffix == ".sql"

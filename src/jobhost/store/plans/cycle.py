@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jobhost.jobs.outcomes import COMPLETED, Counts, ErrorInfo, obey_cancel
+from jobhost.jobs.outcomes import COMPLETED, Counts, ErrorInfo, obey_cancel, storable
 from jobhost.jobs.records import Delivery, Ended, error_to_json
 from jobhost.jobs.states import FINAL, Move, State
 from jobhost.store.plan import Plan, Statement
@@ -138,7 +138,7 @@ def _plain(end: Ended) -> dict[str, Any]:
         "epoch": end.epoch,
         "duration_us": end.duration_us if end.duration_us >= 0 else None,
         "state": settlement.target.value,
-        "reason": _storable(settlement.reason),
+        "reason": None if settlement.reason is None else storable(settlement.reason),
         "outcome": settlement.label,
         "delay_us": settlement.delay_us,
         "lane": LANE_RETURNED if settlement.move in _UNCHARGED else LANE_FRESH,
@@ -146,14 +146,6 @@ def _plain(end: Ended) -> dict[str, Any]:
         "crashes": settlement.crashes,
         "error": error_text(settlement.error),
     }
-
-
-def _storable(reason: str | None) -> str | None:
-    """A task's own words may hold what no database keeps: NUL and lone surrogates. JSON would
-    carry them past the driver's check, and whoever reads the row later would stumble."""
-    if reason is None:
-        return None
-    return reason.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _obey(end: Ended, cancels: dict[int, str]) -> Ended:

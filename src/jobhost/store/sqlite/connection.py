@@ -12,8 +12,8 @@ from typing import Any, Final
 from jobhost.clock import Clock
 from jobhost.errors import StoreError, StoreUnavailable
 from jobhost.store.plan import Reply, Row, Statement
+from jobhost.store.sqlite.catalogue import Sql, statements
 from jobhost.store.sqlite.faults import DRIVER_ERRORS, translate
-from jobhost.store.sqlite.library import Sql, statements
 from jobhost.store.sqlite.turnstile import Turnstile
 
 CACHE_KIB: Final = 2 * 1024
