@@ -11,15 +11,16 @@ They use ON CONFLICT and RETURNING, and let the rows say what happened.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+class Statement(NamedTuple):
     """A named statement and its parameters.
 
     Args:
@@ -30,12 +31,11 @@ class Statement:
     """
 
     name: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = _NONE
     rows: Sequence[Row] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a statement gave back: its rows, and how many rows it changed."""
 
     rows: list[Row]

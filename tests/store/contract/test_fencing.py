@@ -174,7 +174,7 @@ def test_the_stores_time_stands_still_within_a_transaction(world: World) -> None
 
     def twice() -> Plan[None]:
         for _ in range(2):
-            drawn = yield Statement("draw_numbers", {"count": 1})
+            drawn = yield Statement("job_numbers", {"count": 1})
             seen.append(drawn.rows[0][1])
             world.move(seconds=1)
 

@@ -1,5 +1,6 @@
 """Wake-up between processes: a hint that may get lost without harm."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -132,3 +133,18 @@ def test_whatever_a_stranger_sends_is_only_a_ring(tmp_path: Path) -> None:
     assert bell.wait(NEVER)
     assert not bell.wait(0)
     bell.close()
+
+
+def test_a_bell_is_heard_that_was_hung_up_long_after_the_ringer_had_looked(
+    tmp_path: Path, ringer: Ringer
+) -> None:
+    early = SocketBell(tmp_path, "early")
+    os.utime(tmp_path, (1_000_000_000, 1_000_000_000))
+    for _ in range(2):
+        ringer.ring_all()
+        assert early.wait(NEVER)
+    late = SocketBell(tmp_path, "late")
+    ringer.ring_all()
+    assert late.wait(NEVER)
+    early.close()
+    late.close()

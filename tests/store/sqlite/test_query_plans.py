@@ -75,6 +75,7 @@ FOR_PEOPLE = {
     "list_ready": "collects the numbers of the waiting jobs to show the newest",
     "applied_migrations": "a handful of rows",
     "draw_numbers": "a table of one row",
+    "job_numbers": "a table of one row",
 }
 
 

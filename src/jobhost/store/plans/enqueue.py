@@ -40,7 +40,7 @@ class Batch:
 def enqueue(batch: Batch) -> Plan[int]:
     """Accept a batch, in its order. Returns how many were new: a repeated id is not."""
     count = len(batch.jobs)
-    drawn = yield Statement("draw_numbers", {"count": count})
+    drawn = yield Statement("job_numbers", {"count": count})
     last, now = drawn.rows[0]
     after = last - count
     task, queue, priority, parent = batch.task, batch.queue, batch.priority, batch.parent

@@ -8,10 +8,16 @@ import os
 import select
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-_SUFFIX = ".bell"
+_SUFFIX: Final = ".bell"
+
+_TIME_STEP_NS: Final = 2_000_000_000
+"""The coarsest step in which file systems tell the time: two changes of a folder within one
+step may look like one."""
 
 
 class SocketBell:
@@ -53,18 +59,33 @@ class Ringer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._path = str(folder)
         self._mutex = threading.Lock()
         self._socket: socket.socket | None = None
+        self._bells: tuple[int, list[str]] = (0, [])
 
     def ring_all(self) -> None:
         """One byte to every listener. Never raises."""
-        with suppress(OSError), os.scandir(self._folder) as found:
-            bells = [entry.name for entry in found if entry.name.endswith(_SUFFIX)]
+        with suppress(OSError):
+            bells = self._listeners()
             if bells:
                 with _ShortName(self._folder) as name:
                     for bell in bells:
                         with suppress(OSError):
                             self._opened().sendto(b"1", f"{name}/{bell}")
+
+    def _listeners(self) -> list[str]:
+        """The bells in the folder. Whoever comes or goes changes the folder's time, so a list
+        that was made well after that time holds until it changes."""
+        changed = os.stat(self._path).st_mtime_ns  # noqa: PTH116 - called for every job
+        known, bells = self._bells
+        if changed != known:
+            with os.scandir(self._path) as found:
+                bells = [entry.name for entry in found if entry.name.endswith(_SUFFIX)]
+            now = time.time_ns()  # noqa: TID251 - the file system tells the machine's time
+            settled = now - changed > _TIME_STEP_NS
+            self._bells = (changed if settled else 0, bells)
+        return bells
 
     def close(self) -> None:
         """Close the socket. Idempotent; the next ring opens it again."""

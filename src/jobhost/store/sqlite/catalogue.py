@@ -11,7 +11,7 @@ _GROUP = re.compile(r"VALUES\s*(\((?:\?,?\s*)+\))")
 _NAME = re.compile(r":([a-z_]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sql:
     """One statement: its text, and whether it asks for the present time as `:now`."""
 

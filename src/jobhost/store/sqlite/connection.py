@@ -84,9 +84,7 @@ class SqliteConnection:
     def execute(self, statement: Statement) -> Reply:
         """Execute one statement. Raises StoreError."""
         sql = self._statements[statement.name]
-        params = dict(statement.params)
-        if sql.wants_now:
-            params["now"] = self._now
+        params = {**statement.params, "now": self._now} if sql.wants_now else statement.params
         try:
             if statement.rows is not None:
                 return Reply([], self._execute_rows(sql, params, statement.rows))
@@ -211,7 +209,7 @@ class SqliteConnection:
         for size in _CHUNKS:
             while len(rows) - at >= size:
                 many = sql.for_rows(size)
-                values = list(chain.from_iterable(rows[at : at + size]))
+                values = [*chain.from_iterable(rows[at : at + size])]
                 values += [params[name] for name in many.names]
                 changed += self._raw.execute(many.text, values).rowcount
                 at += size

@@ -3,7 +3,8 @@
 -- Instants are microseconds since 1970 in UTC.
 
 -- One rising number for everything: rows of jobs, places in a queue, nodes. Never reused,
--- so that neither a job number nor a node number can mean two things.
+-- so that neither a job number nor a node number can mean two things. The last one drawn is
+-- this value or the highest number of a job: to accept a job is not to write here as well.
 CREATE TABLE jobhost_sequence (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     value INTEGER NOT NULL
@@ -24,6 +25,13 @@ CREATE TABLE jobhost_job (
     parent BLOB,
     created_at INTEGER NOT NULL
 );
+
+-- What a job's row says of the numbers drawn must outlive it.
+CREATE TRIGGER jobhost_job_number_stays_drawn BEFORE DELETE ON jobhost_job
+WHEN old.number > (SELECT value FROM jobhost_sequence)
+BEGIN
+    UPDATE jobhost_sequence SET value = old.number;
+END;
 
 -- The children of a job, for the few jobs that have a parent.
 CREATE INDEX jobhost_job_parent ON jobhost_job (parent) WHERE parent IS NOT NULL;
