@@ -41,10 +41,14 @@ def _rate(title: str, goal: str = "-") -> Row:
     return Row(key="rate", title=f"{title}, jobs/s", goal=goal)
 
 
-def _beside(title: str) -> tuple[Row, ...]:
-    return (
-        _rate(f"drain, 1 worker, {title}"),
-        Row(key="percent", title="  against an empty store, %", goal=">= 80"),
+def _beside(others: str, measure: Measure, title: str) -> Figure:
+    return Figure(
+        name=f"beside-{others}",
+        measure=measure,
+        rows=(
+            _rate(f"drain, 1 worker, {title}"),
+            Row(key="percent", title="  against an empty store, %", goal=">= 80"),
+        ),
     )
 
 
@@ -102,21 +106,9 @@ FIGURES: Final = (
             ),
         ),
     ),
-    Figure(
-        name="beside-finished",
-        measure=ballast.beside_finished,
-        rows=_beside("1,000,000 finished"),
-    ),
-    Figure(
-        name="beside-other-queue",
-        measure=ballast.beside_other_queue,
-        rows=_beside("1,000,000 waiting in another queue"),
-    ),
-    Figure(
-        name="beside-lower-priority",
-        measure=ballast.beside_lower_priority,
-        rows=_beside("1,000,000 waiting at lower priority"),
-    ),
+    _beside("finished", ballast.beside_finished, "1,000,000 finished"),
+    _beside("other-queue", ballast.beside_other_queue, "1,000,000 waiting in another queue"),
+    _beside("lower-priority", ballast.beside_lower_priority, "1,000,000 waiting at lower priority"),
     Figure(
         name="kill",
         measure=kill.kill_one_of_two,

@@ -1,14 +1,28 @@
 """`JobHost`: the composition root of a user's program."""
 
 import os
+import re
 from collections.abc import Callable, Coroutine
+from functools import cache
+from shlex import quote
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    Unpack,
+    overload,
+)
 from uuid import UUID
 
 from jobhost.clock import Clock, SystemClock
 from jobhost.errors import InvalidOption, UsageError
 from jobhost.jobs.options import Options, check_name
+from jobhost.plurals import counted
 
 if TYPE_CHECKING:
     from jobhost.host.job import Job
@@ -21,6 +35,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_PASSWORD: Final = re.compile(r"(//[^/?#@:]*:)[^/?#]*(?=@)|([?&]password=)[^&#]*")
+"""In an address: before the @, or as an option."""
 
 
 class JobHost:
@@ -35,8 +52,8 @@ class JobHost:
         payload_bytes_max: Limit of a payload, and of a result, as JSON. Default 1 MiB.
         clock: The store's clock; for tests.
 
-    Raises InvalidOption for an option that is not allowed, for such an address at its first use;
-    UsageError on Windows.
+    Raises InvalidOption for an option that is not allowed, for an address that no store has at
+    its first use; UsageError on Windows.
     """
 
     def __init__(
@@ -52,20 +69,20 @@ class JobHost:
         from jobhost.host.wiring import Wiring
         from jobhost.jobs.payload import PAYLOAD_BYTES_MAX
 
-        limit = PAYLOAD_BYTES_MAX if payload_bytes_max is None else payload_bytes_max
-        if limit < 1:
-            raise InvalidOption(f"payload_bytes_max must be at least 1; got {limit!r}")
-        self._url = url
-        self._clock = clock or SystemClock()
+        self._url = None if url is None else _address(url)
+        self._clock = SystemClock() if clock is None else _clock(clock)
         self._registry = Registry()
         self._wiring = Wiring(
             open_store=self._open_store,
-            defaults=defaults or Options(),
-            payload_bytes_max=limit,
+            defaults=Options() if defaults is None else _options(defaults),
+            payload_bytes_max=(
+                PAYLOAD_BYTES_MAX if payload_bytes_max is None else _limit(payload_bytes_max)
+            ),
         )
 
     def __repr__(self) -> str:
-        return f"<JobHost {self._url or 'JOBHOST_URL'} with {len(self._registry)} tasks>"
+        where = "JOBHOST_URL" if self._url is None else _PASSWORD.sub(r"\1\2***", self._url)
+        return f"<JobHost {where} with {counted(len(self._registry), 'task')}>"
 
     @overload
     def task(
@@ -137,11 +154,17 @@ class JobHost:
     ) -> "list[JobRecord]":
         """Newest jobs first, at most `limit` (1 to 1,000), of one state, queue or task if given.
 
-        Raises InvalidOption for a state that does not exist or a limit out of range.
+        Raises InvalidOption for a state that does not exist, for what is no name of a queue or
+        task, or a limit out of range.
         """
         from jobhost.store.plans.look import Filter, list_jobs
 
-        wanted = Filter(state=state, queue=queue, task=task, limit=limit)
+        wanted = Filter(
+            state=None if state is None else _state(state),
+            queue=None if queue is None else check_name(queue, "queue"),
+            task=None if task is None else check_name(task, "task"),
+            limit=limit,
+        )
         return self.store.read(lambda: list_jobs(wanted)).jobs
 
     @property
@@ -160,18 +183,22 @@ class JobHost:
 
     def worker(self, **config: Any) -> "Worker":
         """A worker of this host; see `worker.config.WorkerConfig` for what may be set."""
+        from jobhost.events import WorkerMade
         from jobhost.worker.config import worker_config
         from jobhost.worker.worker import Worker
 
-        return Worker(self._registry, self._wiring, worker_config(config))
+        worker = Worker(self._registry, self._wiring, worker_config(config))
+        worker.events.emit(WorkerMade(url_option=cache(lambda: url_option(self))))
+        return worker
 
     def use_store(self, url: str) -> None:
         """Leave the present store for the one at this address, as `--url` asks for.
 
         Only before workers run: they keep the store that they started with.
         """
+        address = _address(url)
         self.close()
-        self._url = url
+        self._url = address
 
     def close(self) -> None:
         """Close the store's connections; using the host again opens new ones."""
@@ -209,10 +236,57 @@ class TaskDecorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> "Task[P, R, R]": ...
 
 
+def url_option(host: JobHost) -> str:
+    """What a command line needs to find the host's store: ` --url` with its address, or nothing
+    where that is the one it looks at by itself. Pasted as it is printed, it works."""
+    try:
+        by_itself = JobHost().store.url
+    except UsageError:
+        by_itself = None
+    url = host.store.url
+    return "" if url == by_itself else f" --url {quote(url)}"
+
+
 def _refuse_windows(system: str) -> None:
     """File locks, signals and sockets are those of Linux; macOS has them too."""
     if system == "nt":
         raise UsageError("jobhost runs on Linux, and on macOS for development; use WSL on Windows")
+
+
+def _address(url: object) -> str:
+    if not isinstance(url, str):
+        raise InvalidOption(
+            f"url must be a store's address as text, such as 'sqlite:///jobhost.db'; got {url!r}"
+        )
+    return url
+
+
+def _options(defaults: object) -> Options:
+    if not isinstance(defaults, Options):
+        raise InvalidOption(
+            f"defaults must be Options, such as Options(timeout='5m'); got {defaults!r}"
+        )
+    return defaults
+
+
+def _limit(bytes_max: object) -> int:
+    if isinstance(bytes_max, bool) or not isinstance(bytes_max, int) or bytes_max < 1:
+        raise InvalidOption(
+            f"payload_bytes_max must be a whole number of bytes, at least 1; got {bytes_max!r}"
+        )
+    return bytes_max
+
+
+def _clock(clock: Clock) -> Clock:
+    if not callable(getattr(clock, "now", None)):
+        raise InvalidOption(f"clock must have a method now(), as a ManualClock has; got {clock!r}")
+    return clock
+
+
+def _state(state: object) -> str:
+    if not isinstance(state, str):
+        raise InvalidOption(f"state must be a State or its name, such as 'dead'; got {state!r}")
+    return state
 
 
 def _decode_json(text: str) -> Any:

@@ -8,6 +8,7 @@
     │   └── UnknownTask             no task of that name on this host
     ├── StoreError                  the store could not do it
     │   ├── StoreUnavailable        cannot be opened or reached
+    │   │   └── StoreGone           its file was deleted or replaced while in use
     │   ├── StoreBusy               somebody else holds it longer than the time-out
     │   ├── StoreFull               no space left
     │   ├── StoreReadOnly           may be read, not written
@@ -62,6 +63,10 @@ class StoreUnavailable(StoreError):
     """The store cannot be opened or reached."""
 
 
+class StoreGone(StoreUnavailable):
+    """The store's file was deleted or replaced while this process used it. Start it again."""
+
+
 class StoreBusy(StoreError):
     """Another process held the store longer than the time-out. Repeating is safe."""
 
@@ -75,7 +80,7 @@ class StoreReadOnly(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The file is damaged or is no store at all. Restore a backup."""
+    """The file is damaged: restore a backup. Or it is no store at all: choose another path."""
 
 
 class StoreRefusedData(StoreError):

@@ -12,6 +12,14 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerMade:
+    """A worker was made. `url_option` is what a command on its store needs beside its own
+    arguments: ` --url` with the address, or nothing where the command finds the store by itself."""
+
+    url_option: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStarted:
     """A worker registered under `node` and begins to claim."""
 
@@ -78,10 +86,11 @@ class WorkerRescued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTrouble:
-    """The store failed; the worker tries again after `retry_seconds`."""
+    """The store failed; the worker tries again after `retry_seconds`. None: it leaves without a
+    word to the store, and others take over what it held."""
 
     error: str
-    retry_seconds: float
+    retry_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,3 +137,21 @@ def test_a_store_that_refuses_leaves_no_job_and_no_traceback(shop: Shop) -> None
     done = shop.call("run", "shop:host", "add", "--args", "[1]")
     assert (done.code, done.out) == (3, "")
     assert "Traceback" not in done.err
+
+
+def test_a_job_whose_command_was_killed_goes_to_the_workers(shop: Shop) -> None:
+    running = shop.start("run", "shop:host", "gated", "--args", json.dumps([str(shop.folder)]))
+    until((shop.folder / "started").exists)
+    running.signal(signal.SIGKILL)
+    assert running.wait().code == -signal.SIGKILL
+    (shop.folder / "go").touch()
+    assert shop.call("worker", "shop:host", "--burst").code == 0
+    (job,) = shop.host.jobs()
+    assert (job.state, job.deliveries) == ("succeeded", 2)
+
+
+def test_a_job_that_snoozed_goes_to_the_workers_and_keeps_its_one_attempt(shop: Shop) -> None:
+    assert shop.call("run", "shop:host", "nap").code == 6
+    assert shop.call("worker", "shop:host", "--burst").code == 0
+    (job,) = shop.host.jobs()
+    assert (job.state, job.reason) == ("dead", "failed: ValueError")

@@ -1,6 +1,8 @@
 """`jobhost worker`: a real process, its signals, its log and its exit codes."""
 
 import json
+import re
+import shlex
 import signal
 import sqlite3
 from contextlib import closing
@@ -44,7 +46,7 @@ def test_a_first_signal_drains(shop: Shop, number: signal.Signals) -> None:
     assert done.code == 0, done.err
     assert shop.state(job_id) == "succeeded"
     assert shop.state(left) == "ready"
-    assert "left after 1 attempts; 0 jobs handed back" in done.err
+    assert "left after 1 attempt; 0 jobs handed back" in done.err
 
 
 def test_a_second_signal_hands_back_and_ends_though_the_job_does_not(shop: Shop) -> None:
@@ -70,6 +72,18 @@ def test_a_second_signal_ends_it_with_70_when_the_store_cannot_record(shop: Shop
         until(lambda: "claims nothing more" in running.err)
         running.signal(signal.SIGTERM)
         assert running.wait().code == 70
+
+
+def test_a_worker_whose_store_is_deleted_ends_with_3_and_one_sentence(shop: Shop) -> None:
+    shop.enqueue("deaf", json.dumps([str(shop.folder)]))
+    running = shop.start("worker", "shop:host")
+    until((shop.folder / "started").exists)
+    (shop.folder / "shop.db").unlink()
+    done = running.wait()
+    assert done.code == 3
+    last = done.err.splitlines()[-1]
+    assert f"{shop.folder}/shop.db was deleted or moved away while this process used it" in last
+    assert "Traceback" not in done.err
 
 
 def test_jobs_that_do_not_end_in_the_waiting_time_are_handed_back(shop: Shop) -> None:
@@ -139,3 +153,38 @@ def test_a_job_can_neither_forge_a_log_line_nor_steer_the_terminal(shop: Shop) -
 def test_the_log_level_is_obeyed(shop: Shop) -> None:
     done = shop.call("worker", "shop:host", "--burst", "--log-level", "error")
     assert done.err == "shop was imported\n"
+
+
+@pytest.mark.parametrize("store", ["shop.db", "else where.db"])
+def test_the_command_that_the_log_names_shows_the_dead_job_when_it_is_pasted(
+    shop: Shop, store: str
+) -> None:
+    url = f"sqlite:///{shop.folder}/{store}"
+    done = shop.call("enqueue", "shop:host", "boom_once", "--url", url)
+    worker = shop.call("worker", "shop:host", "--burst", "--url", url)
+    (named,) = re.findall(r"see 'jobhost (.*)'$", worker.err, re.MULTILINE)
+    shown = shop.call(*shlex.split(named))
+    assert shown.code == 0, shown.err
+    assert done.out.strip() in shown.out
+    assert "--url" in named
+
+
+def test_the_log_names_no_address_that_a_command_finds_by_itself(shop: Shop) -> None:
+    (shop.folder / "plain.py").write_text(
+        "from jobhost import JobHost, Retry\nhost = JobHost()\n"
+        "@host.task(retry=Retry(max_attempts=1))\ndef boom() -> None: raise ValueError\n"
+    )
+    job_id = shop.call("enqueue", "plain:host", "boom").out.strip()
+    worker = shop.call("worker", "plain:host", "--burst")
+    assert f"; see 'jobhost jobs show {job_id}'\n" in worker.err
+    assert job_id in shop.call("jobs", "show", job_id).out
+
+
+def test_the_first_line_tells_the_queues_that_are_served(shop: Shop) -> None:
+    named = ("--queues", "mail,reports:3", "--concurrency", "1")
+    assert "serves mail, reports with 1 slot and " in shop.call(
+        "worker", "shop:host", "--burst", *named
+    ).err  # fmt: skip
+    assert " serves default, slow with 20 slots and " in shop.call(
+        "worker", "shop:host", "--burst"
+    ).err  # fmt: skip

@@ -1,10 +1,13 @@
 """Whatever is wrong, a command says it in one sentence on stderr, and with the right exit code."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from commands import Call, Finished, Shop
+
+from jobhost import JobHost
 
 NOBODY = "0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10"
 
@@ -83,6 +86,9 @@ WRONG = [
     ("enqueue shop:host add --args [1] --url sqlite:///newer.db", 3, "upgrade jobhost"),
     ("worker shop:host --url sqlite:///text.db", 3, "text.db"),
     # jobs
+    ("jobs list --queue ", 2, "--queue must be printable text"),
+    ("jobs list --task ", 2, "--task must be printable text"),
+    (f"jobs cancel {NOBODY} --reason ", 2, "reason must say in words"),
     ("jobs show x", 2, "a job id is a UUID"),
     ("jobs cancel x", 2, "a job id is a UUID"),
     ("jobs retry x", 2, "a job id is a UUID"),
@@ -102,24 +108,13 @@ def rubble(shop: Shop) -> Path:
     (folder / "pack" / "jobs.py").touch()
     (folder / "text.db").write_text("this is a diary, not a database\n" * 100)
     shop.host.migrate()
-    with JobStore(folder / "newer.db") as newer:
-        newer.execute("CREATE TABLE jobhost_migration (number INTEGER PRIMARY KEY, name TEXT)")
-        newer.execute("INSERT INTO jobhost_migration VALUES (9999, 'from_the_future')")
+    with JobHost(f"sqlite:///{folder}/newer.db") as host:
+        host.migrate()
+    with closing(sqlite3.connect(folder / "newer.db", isolation_level=None)) as newer:
+        newer.execute(
+            "INSERT INTO jobhost_migration (number, name) VALUES (9999, 'from_the_future')"
+        )
     return folder
-
-
-class JobStore:
-    """An SQLite file that is closed as well as committed."""
-
-    def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file)
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.commit()
-        self._connection.close()
 
 
 @pytest.mark.parametrize(("line", "code", "part"), WRONG)

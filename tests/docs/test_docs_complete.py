@@ -50,7 +50,7 @@ def test_the_defaults_of_a_worker_are_as_documented() -> None:
     rows = re.findall(r"^\| `(\w+)` \| .* \| (.+) \|$", prose(DOCS / "worker.md"), re.MULTILINE)
     told = dict(rows)
     assert told["concurrency"] == str(config.concurrency)
-    for name in ("lease", "poll", "stopping_wait_time", "cancel_grace"):
+    for name in ("lease", "stopping_wait_time", "cancel_grace"):
         assert told[name].replace(" ", "") == getattr(config, name)
 
 
@@ -117,11 +117,13 @@ def test_the_log_lines_of_a_worker_are_as_documented(caplog: pytest.LogCaptureFi
             happened.WorkerRescued(worker="web1:4711", reason="died", returned=3, ended=0),
             happened.LeaseEnded(node=1, running=3),
             happened.JobsParked(jobs=2),
+            happened.StoreTrouble(error="app.db is locked by another process", retry_seconds=2.5),
+            happened.StoreTrouble(error="app.db is locked by another process", retry_seconds=None),
             happened.WorkerRetiring(job=job, task="send_mail", waited_seconds=5),
         ):
             events.emit(event)
     page = prose(DOCS / "worker.md").replace("0190…", str(job))
-    assert len(caplog.records) == 9
+    assert len(caplog.records) == 11
     for record in caplog.records:
         assert f"| {record.levelname} | `{record.getMessage()}` |" in page
 

@@ -12,8 +12,6 @@ import pytest
 from jobhost.cli.demo_crew import Killed
 from jobhost.cli.demo_report import Measured, measure
 
-NOBODY = Killed(number=1, pid=0, jobs=frozenset())
-
 
 class World:
     """Three files, indexed without any trouble; then the test makes some."""
@@ -33,7 +31,7 @@ class World:
         run = sys.modules["index"].Run(path="again", job=str(job.id), delivery=2, pid=1)
         self._tasks.index.start(run)
 
-    def measure(self, killed: Killed = NOBODY) -> Measured:
+    def measure(self, killed: Killed | None = None) -> Measured:
         return measure(self._tasks.index, self._files, self.jobs, killed)
 
 

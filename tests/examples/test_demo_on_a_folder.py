@@ -149,29 +149,48 @@ def test_an_interrupted_demo_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
-    [("nowhere", "--path must be a folder"), ("empty", "no readable text files")],
+    ("arguments", "says"),
+    [
+        (["--path", "nowhere"], "--path must be a folder"),
+        (["--path", "empty"], "no readable text files"),
+        (["--path", "few", "--query", "?!"], "--query: a search needs at least one word"),
+    ],
 )
-def test_a_useless_path_is_refused_in_one_sentence(
-    start: Start, tmp_path: Path, temporary: Path, name: str, says: str
+def test_wrong_use_is_refused_in_one_sentence(
+    start: Start, tmp_path: Path, temporary: Path, arguments: list[str], says: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    code, output = finish(start("--path", tmp_path / name))
-    assert code != 0
+    write_few(tmp_path / "few")
+    option, folder, *rest = arguments
+    code, output = finish(start(option, tmp_path / folder, *rest))
+    assert code == 2
+    assert output.startswith("jobhost: ")
     assert says in output
-    assert "Traceback" not in output
+    assert output.count("\n") == 1
     assert list(temporary.iterdir()) == []
 
 
-def test_a_folder_with_too_few_files_for_a_kill_ends_without_a_result_or_with_a_right_one(
+def write_few(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "one.txt").write_text("a word")
+    (folder / "two.txt").write_text("another word")
+
+
+def test_a_folder_with_too_few_files_for_a_kill_is_indexed_all_the_same(
     start: Start, tmp_path: Path, temporary: Path
 ) -> None:
-    file = tmp_path / "few" / "one.txt"
-    file.parent.mkdir()
-    file.write_text("one")
-    code, output = finish(start("--path", file.parent))
-    if code == 0:
-        assert number(output, "lost") == 0
-    else:
-        assert "more files" in output
+    write_few(tmp_path / "few")
+    code, output = finish(start("--path", tmp_path / "few", "--query", "another word"))
+    assert code == 0, output
+    assert (number(output, "files"), number(output, "lost")) == (2, 0)
+    assert ("Killed worker" in output) != ("No worker was killed" in output)
+    assert "  two.txt:1  another word" in output
     assert workers_in(temporary) == []
+
+
+def test_one_file_is_one_file(start: Start, tmp_path: Path) -> None:
+    write_few(tmp_path / "few")
+    (tmp_path / "few" / "two.txt").unlink()
+    code, output = finish(start("--path", tmp_path / "few"))
+    assert code == 0, output
+    assert output.startswith(f"1 file of {tmp_path / 'few'}, one job each, 2 workers.\n")

@@ -50,7 +50,7 @@ def test_four_slashes_begin_at_the_root(tmp_path: Path) -> None:
         "",
         "jobhost.db",
         "/var/lib/jobhost.db",
-        "postgresql://localhost/jobs",
+        "mysql://localhost/jobs",
         "sqlite3:///jobhost.db",
         "sqlite://",
         "sqlite:///",
@@ -72,6 +72,23 @@ def test_a_wrong_address_is_refused_with_what_came_and_how_one_looks(
     assert repr(url) in str(caught.value)
     assert "sqlite:///" in str(caught.value) or "synchronous=full|normal" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:secret@db:5432/jobs", "postgresql://ada:***@db:5432/jobs"),
+        ("postgresql://ada:se:cr@et@db/jobs", "postgresql://ada:***@db/jobs"),
+        (
+            "postgresql://db/jobs?user=ada&password=secret",
+            "postgresql://db/jobs?user=ada&password=***",
+        ),
+        ("postgresql://db:5432/jobs", "postgresql://db:5432/jobs"),
+        ("sqlite:////var/a:b@c.db", "sqlite:////var/a:b@c.db"),
+    ],
+)
+def test_a_host_never_shows_a_password(url: str, shown: str) -> None:
+    assert repr(JobHost(url)) == f"<JobHost {shown} with 0 tasks>"
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -189,7 +189,6 @@ def test_options_that_a_queue_gets_later_count_from_then_on(host: JobHost) -> No
 
 
 def test_a_prepared_job_is_accepted_by_its_caller_and_not_before(host: JobHost) -> None:
-    from jobhost.store.plans.enqueue import enqueue
 
     @host.task
     def note(number: int) -> None: ...
@@ -197,7 +196,7 @@ def test_a_prepared_job_is_accepted_by_its_caller_and_not_before(host: JobHost) 
     host.migrate()
     job, batch = note.using(priority=3).triggered_by("command line").prepare(1)
     assert count_jobs(host) == 0
-    assert host.store.write(lambda: enqueue(batch)) == 1
+    assert host.store.write(lambda: host.store.hot.enqueue(batch)) == 1
     record = job.status()
     assert (record.payload, record.priority) == ('{"number":1}', 3)
     assert (record.envelope.trigger_kind, record.envelope.trigger_detail) == (
@@ -384,16 +383,6 @@ def test_a_closed_host_opens_again_when_it_is_used(
 
 async def _enqueue(task: Any, number: int) -> None:
     await task.aenqueue(number)
-
-
-def test_enqueue_many_of_no_sequence_of_calls_is_refused(host: JobHost) -> None:
-    @host.task
-    def add(a: int) -> int:
-        return a
-
-    calls: Any = None
-    with pytest.raises(InvalidOption, match="takes many tuples of arguments; got None"):
-        add.enqueue_many(calls)
 
 
 def test_a_job_whose_envelope_was_damaged_is_still_listed(host: JobHost, url: str) -> None:

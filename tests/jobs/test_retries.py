@@ -157,6 +157,9 @@ def test_class_names_go_from_the_class_to_its_last_base_without_object() -> None
         ({"rules": {"": None}}, "retry rule.*got ''"),
         ({"rules": {5: None}}, "retry rule.*got 5"),
         ({"rules": {ValueError: 3}}, "retry rule for <class 'ValueError'> .*got 3"),
+        ({"rules": [ValueError]}, "rules must map exception classes.*got"),
+        ({"rules": 5}, "rules must map exception classes.*got 5"),
+        ({"reason": 5}, "reason must say in words.*got 5"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_itself(

@@ -5,17 +5,21 @@ with a given clock, and how a test looks at its tables from outside.
 """
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import pytest
+from postgres_server import ask, drop_schema, store_url
 
 from jobhost.clock import Clock, ManualClock
 from jobhost.store.plan import Plan
+from jobhost.store.postgres.store import PostgresStore
 from jobhost.store.seam import Store
 from jobhost.store.sqlite.store import SqliteStore
 
@@ -31,6 +35,7 @@ class Dialect:
 
     open: Callable[[Path, Clock], Store]
     query: Callable[[Path, str], list[tuple[Any, ...]]]
+    remove: Callable[[Path], None] = lambda folder: None
 
 
 def _query_sqlite(folder: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -38,9 +43,29 @@ def _query_sqlite(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+def _schema_of(folder: Path) -> str:
+    """A schema name for a test's folder."""
+    return f"test_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
+
+
+def _open_postgres(folder: Path, clock: Clock) -> Store:
+    return PostgresStore(store_url(_schema_of(folder)), clock)
+
+
+def _query_postgres(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    text = sql.replace("jobhost_", f"{_schema_of(folder)}.")
+    rows = ask(text)
+    return [tuple(v.bytes if isinstance(v, UUID) else v for v in row) for row in rows]
+
+
 DIALECTS = {
     "sqlite": Dialect(
         open=lambda folder, clock: SqliteStore(folder / "jobs.db", clock), query=_query_sqlite
+    ),
+    "postgres": Dialect(
+        open=_open_postgres,
+        query=_query_postgres,
+        remove=lambda folder: drop_schema(_schema_of(folder)),
     ),
 }
 
@@ -95,3 +120,4 @@ def world(request: pytest.FixtureRequest, dialect: Dialect, tmp_path: Path) -> I
     yield World(store, clock, driver, lambda sql: dialect.query(tmp_path, sql))
     driver.close()
     assert_conserved(lambda sql: dialect.query(tmp_path, sql))
+    dialect.remove(tmp_path)

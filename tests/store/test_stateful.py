@@ -36,7 +36,7 @@ from jobhost.jobs.outcomes import (
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.store.plans.cycle import read_back
-from jobhost.store.plans.enqueue import Batch, NewJob, enqueue
+from jobhost.store.plans.enqueue import Batch, NewJob
 from jobhost.store.sqlite.store import SqliteStore
 
 from .conftest import DIALECTS, Direct
@@ -228,7 +228,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         due = None if wait is None else Instant(self.model.now + wait)
         jobs = [NewJob(one, "[]", None) for one in ids]
         batch = Batch(task=task, queue=QUEUE, priority=priority, jobs=jobs, run_at=due)
-        self.world.write(lambda: enqueue(batch))
+        self.world.write(lambda: self.world.store.hot.enqueue(batch))
         number_of = numbers(self.world.query)
         for one in ids:
             self.model.enqueue(one, Job(number_of[one], task, priority), due)

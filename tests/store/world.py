@@ -49,7 +49,8 @@ class World:
         ids = options.pop("ids", None) or [bytes(new) for new in new_ids(count)]
         jobs = [enqueue.NewJob(job_id, json.dumps([at]), None) for at, job_id in enumerate(ids)]
         given = {"queue": QUEUE, "priority": 0, **options}
-        self.write(lambda: enqueue.enqueue(enqueue.Batch(task=task, jobs=jobs, **given)))
+        batch = enqueue.Batch(task=task, jobs=jobs, **given)
+        self.write(lambda: self.store.hot.enqueue(batch))
         return ids
 
     def node(self, *tasks: str, lease: timedelta = LEASE, name: str | None = None) -> int:
@@ -76,7 +77,7 @@ class World:
     ) -> cycle.CycleReport:
         """One cycle of a worker."""
         wanted = cycle.Wanted(node=node, queues=queues, tasks=json.dumps(list(tasks)), slots=slots)
-        return self.write(lambda: cycle.cycle(ended, wanted))
+        return self.write(lambda: self.store.hot.cycle(ended, wanted))
 
     def claim(self, node: int, slots: int = 100, **wanted: Any) -> list[Delivery]:
         """Claim and record nothing."""
@@ -90,7 +91,7 @@ class World:
 
     def heartbeat(self, node: int) -> bool:
         """Renew a lease."""
-        return self.write(lambda: nodes.heartbeat(node, LEASE // timedelta(microseconds=1)))
+        return self.write(lambda: nodes.heartbeat(node, LEASE // timedelta(microseconds=1))).renewed
 
     def rescue(self, node: int, rescuer: int, *, died: bool = True) -> nodes.RescueReport:
         """One transaction of a rescue."""

@@ -3,24 +3,27 @@
 Nothing here measures time. Tests wait for conditions; GUARD_SECONDS only ends a test that hangs.
 """
 
+import fcntl
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from programs.chores import Chores
 
-from jobhost import JobHost
+from jobhost import Job, JobHost, current_job
+from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.turnstile import Turnstile
 from jobhost.worker.worker import Worker, WorkerReport
 
@@ -58,6 +61,21 @@ def host(url: str) -> Iterator[JobHost]:
     with JobHost(url) as made:
         made.migrate()
         yield made
+
+
+@pytest.fixture
+def obedient(host: JobHost) -> tuple[Job[None], threading.Event]:
+    """A job that will hold a thread until its token is set, and the event that it runs."""
+    running = threading.Event()
+
+    @host.task
+    def run() -> None:
+        running.set()
+        token = current_job().cancel
+        assert token.wait(GUARD_SECONDS)
+        token.raise_if_set()
+
+    return run.enqueue(), running
 
 
 class WorkerThread:
@@ -227,18 +245,40 @@ class Yard:
     @contextmanager
     def blocked(self) -> Iterator[None]:
         """The store, while another process is writing and does not end."""
-        turnstile = Turnstile(self.folder / "jobs.db-run", GUARD_SECONDS)
-        turnstile.enter()
+        turnstile = Turnstile(self.folder / "jobs.db-run")
+        turnstile.enter(Patience(GUARD_SECONDS).wait())
         try:
             yield
         finally:
             turnstile.leave()
             turnstile.close()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The same, and the other process is no program of ours: it passes no turnstile."""
+        with closing(sqlite3.connect(self.folder / "jobs.db", isolation_level=None)) as stranger:
+            stranger.execute("BEGIN IMMEDIATE")
+            yield
+
+    def waits(self, lock: str) -> None:
+        """Wait until somebody holds this lock of the turnstile: one who waits for what comes
+        behind it."""
+        with (self.folder / "jobs.db-run" / lock).open("r+b") as file:
+            _until(lambda: _is_held(file.fileno()), f"{lock} is held")
+
     def close(self) -> None:
         for process in self._processes:
             process.end()
         self.host.close()
+
+
+def _is_held(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    return False
 
 
 @pytest.fixture

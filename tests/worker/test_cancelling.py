@@ -34,17 +34,8 @@ def test_a_running_async_job_is_cancelled_and_says_why(host, until, working):
     assert [attempt.outcome for attempt in job.attempts()] == ["cancelled"]
 
 
-def test_a_running_thread_is_told_through_its_token(host, working):
-    running = threading.Event()
-
-    @host.task
-    def run() -> None:
-        running.set()
-        token = current_job().cancel
-        assert token.wait(60)
-        token.raise_if_set()
-
-    job = run.enqueue()
+def test_a_running_thread_is_told_through_its_token(host, working, obedient):
+    job, running = obedient
     with working(host.worker(poll="1h", lease="1h")):
         assert running.wait(60)
         job.cancel("enough")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobhost import JobCancelled, current_job
+from jobhost import JobCancelled
 from jobhost.host.current import CancelToken
 from jobhost.worker.outbox import Outbox
 
@@ -56,18 +56,9 @@ def test_a_slot_freed_after_its_job_was_recorded_is_filled_without_a_poll(host, 
 
 
 def test_a_job_that_asks_for_its_token_just_when_it_is_cancelled_gets_the_one_that_is_set(
-    host, until, working
+    host, until, working, obedient
 ):
-    running = threading.Event()
-
-    @host.task
-    def run() -> None:
-        running.set()
-        token = current_job().cancel
-        assert token.wait(60)
-        token.raise_if_set()
-
-    job = run.enqueue()
+    job, running = obedient
     worker = host.worker(poll="1h")
 
     def wait_for_the_cancel() -> None:

@@ -3,13 +3,17 @@
 from contextlib import closing
 
 from jobhost.events import Events
-from jobhost.worker.stager import PASS_SECONDS, Stager
+from jobhost.worker.stager import Stager
+
+PASS_SECONDS = 1.0
 
 
 def test_a_job_that_this_worker_rescheduled_is_due_on_its_time_and_not_at_the_next_pass(host):
     now = [100.0]
     with closing(host.store.session()) as session:
-        stager = Stager(session, ["default"], Events(), monotonic=lambda: now[0])
+        stager = Stager(
+            session, ["default"], Events(), pass_seconds=PASS_SECONDS, monotonic=lambda: now[0]
+        )
         stager.run_once()
         assert stager.seconds_left() == PASS_SECONDS
 
@@ -25,7 +29,9 @@ def test_the_next_pass_is_when_the_next_job_is_due(host):
 
     hello.using(delay="500ms").enqueue()
     with closing(host.store.session()) as session:
-        stager = Stager(session, ["default"], Events(), monotonic=lambda: 100.0)
+        stager = Stager(
+            session, ["default"], Events(), pass_seconds=PASS_SECONDS, monotonic=lambda: 100.0
+        )
         stager.run_once()
 
     assert 0 <= stager.seconds_left() <= 0.5
@@ -34,7 +40,9 @@ def test_the_next_pass_is_when_the_next_job_is_due(host):
 def test_rings_in_a_row_do_not_cost_a_pass_each(host):
     now = [100.0]
     with closing(host.store.session()) as session:
-        stager = Stager(session, ["default"], Events(), monotonic=lambda: now[0])
+        stager = Stager(
+            session, ["default"], Events(), pass_seconds=PASS_SECONDS, monotonic=lambda: now[0]
+        )
         stager.run_once()
         stager.hurry()
 

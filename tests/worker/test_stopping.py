@@ -78,14 +78,18 @@ def test_an_idle_worker_stops_at_once_even_with_a_long_poll(yard):
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
-def test_a_blocked_store_does_not_keep_a_worker_from_ending_nor_others_from_its_jobs(yard, signals):
-    patience = {"busy_seconds": 0.2} if len(signals) == 1 else {}
-    worker = yard.start(lease=LONG, stopping_wait_time="0s", **patience)
+@pytest.mark.parametrize("by", ["blocked", "locked"])
+def test_a_blocked_store_does_not_keep_a_worker_from_ending_nor_others_from_its_jobs(
+    yard, signals, by
+):
+    """A wait for the store that nothing cuts short would outlast the test."""
+    worker = yard.start(lease=LONG, poll="20ms", stopping_wait_time="0s", busy_seconds=3600)
     names = ["deaf", "async"]
     jobs = [yard.chores.hold.enqueue("deaf"), yard.chores.hold_async.enqueue("async")]
     yard.started(*names)
 
-    with yard.blocked():
+    with getattr(yard, by)():
+        yard.waits("gate" if by == "blocked" else "floor")
         for number in signals:
             worker.send(number)
         code = worker.wait()
@@ -95,6 +99,34 @@ def test_a_blocked_store_does_not_keep_a_worker_from_ending_nor_others_from_its_
 
     assert code == (0 if len(signals) == 1 else EXIT_AT_ONCE)
     assert {job.result() for job in jobs} == {f"by {heir.pid}"}
+
+
+def test_an_idle_worker_does_not_wait_for_a_blocked_store_to_stop(yard):
+    worker = yard.start(lease=LONG, poll="20ms", stopping_wait_time="1h", busy_seconds=3600)
+    worker.said("WorkerStarted")
+
+    with yard.locked():
+        yard.waits("floor")
+        worker.send(signal.SIGTERM)
+        assert worker.report()["ended"] == 0
+
+
+def test_what_ends_before_the_wait_is_over_is_recorded_though_the_store_was_blocked(yard, until):
+    worker = yard.start(lease=LONG, poll="20ms", stopping_wait_time=LONG)
+    job = yard.chores.hold.enqueue("one")
+    yard.started("one")
+
+    with yard.locked():
+        yard.waits("floor")
+        worker.send(signal.SIGTERM)
+        worker.said("WorkerDraining(running=1")
+        yard.go("one")
+        until(lambda: yard.ledger.names("end") == ["one"])
+        worker.said("StoreTrouble")
+
+    assert worker.report()["ended"] == 1
+    assert job.result() == f"by {worker.pid}"
+    assert [attempt.outcome for attempt in job.attempts()] == ["succeeded"]
 
 
 def test_a_deaf_job_retires_its_worker_and_ends_with_its_process(yard):

@@ -6,11 +6,9 @@ not have, an injector around the real session raises before the work or after it
 
 import random
 import resource
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -50,8 +48,8 @@ class _BreakingStore:
         self.fault: Fault | None = None
         self.broken = 0
 
-    def session(self) -> _Session:
-        return _Session(self._store.session(), self)
+    def session(self, *, apart: bool = True) -> _Session:
+        return _Session(self._store.session(apart=apart), self)
 
     def perhaps_break(self, when: str, result: Any) -> None:
         on_store_thread = threading.current_thread().name == "jobhost-store-loop"
@@ -236,12 +234,10 @@ def test_a_foreign_lock_held_past_the_patience_delays_but_loses_nothing(yard, un
     yard.started(*names)
     waiting = yard.chores.note.using(delay="50ms").enqueue("waiting")
 
-    with closing(sqlite3.connect(yard.folder / "jobs.db", isolation_level=None)) as foreign:
-        foreign.execute("BEGIN IMMEDIATE")
+    with yard.locked():
         yard.go(*names)
         until(lambda: yard.ledger.count("end") == dict.fromkeys(names, 1))
         worker.said("StoreTrouble")
-        foreign.execute("ROLLBACK")
 
     assert {job.result(PATIENCE) for job in jobs} == {f"by {worker.pid}"}
     assert waiting.result(PATIENCE) == "waiting"
@@ -266,3 +262,33 @@ def test_a_disk_that_is_full_for_a_while_delays_but_loses_nothing(yard, until):
 
     assert {job.result(PATIENCE) for job in jobs} == {f"by {worker.pid}"}
     assert {len(job.attempts()) for job in jobs} == {1}
+
+
+@pytest.mark.parametrize("busy", [True, False])
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_worker_whose_file_is_deleted_or_replaced_stops_and_says_so(yard, replaced, busy):
+    worker = yard.start(lease=LONG, poll="1h")
+    worker.said("WorkerStarted")
+    if busy:
+        yard.chores.hold.enqueue("thread")
+        yard.chores.hold_async.enqueue("async")
+        yard.started("thread", "async")
+
+    file = yard.folder / "jobs.db"
+    if replaced:
+        with JobHost(f"sqlite:///{yard.folder}/other.db") as other:
+            other.migrate()
+        (yard.folder / "other.db").replace(file)
+    else:
+        file.unlink()
+
+    assert worker.wait() != 0
+    last = worker.log.read_text().splitlines()[-1]
+    what = "replaced by another file" if replaced else "deleted or moved away"
+    assert last.startswith(f"jobhost.errors.StoreGone: {file} was {what}")
+    assert last.endswith(
+        "could not be recorded: put the right file there, and start the process again"
+    )
+    assert yard.ledger.names("cancelled") == (["async"] if busy else [])
+    assert not yard.ledger.names("end")
+    assert file.exists() is replaced

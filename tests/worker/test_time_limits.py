@@ -122,6 +122,8 @@ def test_a_job_that_ignores_its_limit_retires_the_worker(
         end.wait(60)
 
     async def on_loop() -> None:
+        # It outlives its loop, as only a test lets it; asyncio would tell so long afterwards.
+        asyncio.current_task()._log_destroy_pending = False
         running.set()
         while not end.is_set():
             try:

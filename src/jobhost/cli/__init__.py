@@ -11,5 +11,6 @@ import is imported inside the command that needs it, so that `--help` stays fast
 - `exits.py`: the exit codes, and how a process leaves.
 - `hosts.py`: from MODULE:HOST to the host.
 - `worker.py`, `enqueue.py`, `run.py`, `jobs.py`: the commands.
-- `render.py`: what people and programs read; `logs.py`: the log.
+- `render.py`: what people and programs read; `waiting.py`: advice on jobs that nobody comes for;
+  `logs.py`: the log.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jobhost.cli.render import clean, put, put_page
 from jobhost.jobs.states import State
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from jobhost.host.job import Job
 
 
+SECONDS_MIN: Final = 1e-6
+"""A single job may seem to take no time at all; a rate still needs some."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """Numbers of files and jobs, and what was not as promised, as sentences.
@@ -27,6 +31,7 @@ class Measured:
     `unrecorded` jobs were done at the kill, but the store had not heard of it.
     """
 
+    killed: bool
     files: int
     damaged: int
     rate: float
@@ -38,25 +43,26 @@ class Measured:
 
 
 def measure(
-    index: Any, files: Sequence[Path], jobs: "Sequence[Job[Any]]", killed: "Killed"
+    index: Any, files: Sequence[Path], jobs: "Sequence[Job[Any]]", killed: "Killed | None"
 ) -> Measured:
     """Count by the index's ledger what ran, and hold it against the store.
 
     Args:
         index: The index, and its ledger.
         files: What was to be indexed; `jobs` in the same order.
-        killed: The worker that was killed.
+        killed: The worker that was killed, if one was.
     """
     ledger = index.ledger()
     starts = Counter(entry.run.job for entry in ledger if entry.event == "started")
     finishes = Counter(entry.run.job for entry in ledger if entry.event == "finished")
     indexed = index.paths()
+    at_the_kill: frozenset[str] = frozenset() if killed is None else killed.jobs
     again = {name for name, count in starts.items() if count > 1}
     crashed, twice, lost = set(), set(), set()
     damaged = 0
     for file, job in zip(files, jobs, strict=True):
         name, record, attempts = str(job.id), job.status(), job.attempts()
-        if any(a.outcome == "crashed" and _was_in(killed.pid, a.worker) for a in attempts):
+        if any(a.outcome == "crashed" and _was_in(killed, a.worker) for a in attempts):
             crashed.add(name)
         if finishes[name] > 1 or sum(a.outcome == "succeeded" for a in attempts) > 1:
             twice.add(name)
@@ -64,34 +70,37 @@ def measure(
             lost.add(name)
         damaged += bool(json.loads(record.result or "{}").get("damaged"))
     problems = {
-        "ran at the kill and did not start again": killed.jobs - again,
-        "ran at the kill, and the store does not know that": killed.jobs - crashed,
+        "ran at the kill and did not start again": at_the_kill - again,
+        "ran at the kill, and the store does not know that": at_the_kill - crashed,
         "started again, but did not run at the kill": again - crashed,
         "finished twice": twice,
         "lost": lost,
     }
     return Measured(
+        killed=killed is not None,
         files=len(files),
         damaged=damaged,
-        rate=len(finishes) / (ledger[-1].at - ledger[0].at),
+        rate=len(finishes) / max(ledger[-1].at - ledger[0].at, SECONDS_MIN),
         started_again=len(again),
-        unrecorded=len((again & crashed) - killed.jobs),
+        unrecorded=len((again & crashed) - at_the_kill),
         finished_twice=len(twice),
         lost=len(lost),
         problems=[f"{len(which)} of the jobs {what}" for what, which in problems.items() if which],
     )
 
 
-def _was_in(pid: int, worker: str | None) -> bool:
-    """Whether a worker, named as `host:pid`, was this process."""
-    return worker is not None and worker.rpartition(":")[2] == str(pid)
+def _was_in(killed: "Killed | None", worker: str | None) -> bool:
+    """Whether a worker, named as `host:pid`, was the killed process."""
+    if killed is None or worker is None:
+        return False
+    return worker.rpartition(":")[2] == str(killed.pid)
 
 
 def put_measured(measured: Measured) -> None:
     """The table at the end."""
     from rich.table import Table
 
-    again = "those of the killed worker"
+    again = "those of the killed worker" if measured.killed else "no worker was killed"
     if measured.unrecorded:
         again += f"; {measured.unrecorded} done but not recorded, and not done twice"
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -100,7 +109,8 @@ def put_measured(measured: Measured) -> None:
     table.add_column()
     damaged = f"{measured.damaged} with bytes that are no UTF-8" if measured.damaged else ""
     table.add_row("files", f"{measured.files:,}", damaged)
-    table.add_row("jobs/s", f"{measured.rate:,.0f}", "from first start to last end, with the kill")
+    span = "from first start to last end" + (", with the kill" if measured.killed else "")
+    table.add_row("jobs/s", f"{measured.rate:,.0f}", span)
     table.add_row("started again", str(measured.started_again), again)
     table.add_row("finished twice", str(measured.finished_twice))
     table.add_row("lost", str(measured.lost))

@@ -9,6 +9,7 @@ import typer
 from jobhost.cli.exits import CommandError, Exit, exit_of
 from jobhost.cli.hosts import HostUrl, Place, load_host, where_to_look
 from jobhost.cli.render import put, put_json, tell
+from jobhost.cli.waiting import advice, queues_without_worker
 from jobhost.errors import (
     JobCancelled,
     JobDead,
@@ -75,10 +76,18 @@ def enqueue(
     with load_host(place, url) as host:
         bound = host.tasks.get(task).using(**options).triggered_by(TRIGGER)
         job = bound.enqueue(*positional, **named)
+        if queue is not None and queue not in host.worker().queues:
+            _tell_if_unserved(host, job.id)
         if wait:
             put_result(host, job.id, timeout)
         else:
             put(str(job.id))
+
+
+def _tell_if_unserved(host: "JobHost", job_id: "UUID") -> None:
+    """A queue that no task names is easily one that no worker serves, too."""
+    for name in queues_without_worker(host, [host.job(job_id).status()]):
+        tell(advice(name))
 
 
 def read_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:

@@ -30,7 +30,7 @@ class Exit(IntEnum):
 
 MEANINGS: Final = {
     Exit.DONE: "done; for a job: it succeeded",
-    Exit.JOB_DEAD: "the job failed for good (dead)",
+    Exit.JOB_DEAD: "the job failed for good (dead); for the demo: not all was as promised",
     Exit.WRONG_USE: "wrong use, or a job in a state that does not allow it",
     Exit.STORE: "the store, or a file, could not do it",
     Exit.NOT_FOUND: "there is no such job",

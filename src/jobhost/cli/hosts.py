@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from pkgutil import iter_modules
-from shlex import quote
 from types import ModuleType
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
-from jobhost.app import JobHost
+from jobhost.app import JobHost, url_option
 from jobhost.cli.render import clean
 from jobhost.errors import UsageError, did_you_mean
 
@@ -66,14 +65,7 @@ def load_host(place: str, url: str | None) -> JobHost:
 
 def where_to_look(host: JobHost, job_id: UUID) -> str:
     """The next step for whoever wants to know about a job; it works as it is printed."""
-    command = f"jobhost jobs show {job_id}"
-    try:
-        by_default = JobHost().store.url
-    except UsageError:
-        by_default = None
-    if host.store.url != by_default:
-        command += f" --url {quote(host.store.url)}"
-    return f"see '{command}'"
+    return f"see 'jobhost jobs show {job_id}{url_option(host)}'"
 
 
 @contextmanager

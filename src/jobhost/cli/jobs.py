@@ -8,10 +8,12 @@ import typer
 
 from jobhost.app import JobHost
 from jobhost.cli.exits import Exit, exit_of
-from jobhost.cli.hosts import StoreUrl
+from jobhost.cli.hosts import StoreUrl, where_to_look
 from jobhost.cli.render import as_json, put, put_job, put_json, put_listing, tell
+from jobhost.cli.waiting import advice, queues_without_worker
 from jobhost.errors import IllegalMove, JobNotFound
 from jobhost.ids import parse_id
+from jobhost.jobs.options import check_name
 from jobhost.jobs.states import State
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def list_jobs(
     """List jobs, newest first.
 
     More than one page: go on with --before and the number that the page ends with.
+    Jobs that wait where no worker serves are told on stderr, with the next step.
 
     Examples:
 
@@ -60,15 +63,22 @@ def list_jobs(
     """
     from jobhost.store.plans import look
 
+    for name, what in ((queue, "--queue"), (task, "--task")):
+        if name is not None:
+            check_name(name, what)
     wanted = look.Filter(state=state, queue=queue, task=task, limit=limit, before=before)
     with JobHost(url) as host:
         page = host.store.read(lambda: look.list_jobs(wanted))
+        unserved = queues_without_worker(host, page.jobs)
     if json_output:
         put_json({"jobs": [job.to_json() for job in page.jobs], "next": page.next})
-    elif page.jobs:
+        return
+    if page.jobs:
         put_listing(page.jobs, page.next)
     else:
         tell("no such jobs")
+    for name in unserved:
+        tell(advice(name))
 
 
 @app.command("show")
@@ -90,10 +100,13 @@ def show(
     with JobHost(url) as host:
         job = host.job(job_id)
         record, attempts = job.status(), job.attempts()
+        unserved = queues_without_worker(host, [record])
     if json_output:
         put_json(as_json(record, attempts))
-    else:
-        put_job(record, attempts)
+        return
+    put_job(record, attempts)
+    for name in unserved:
+        tell(advice(name))
 
 
 @app.command("cancel")
@@ -157,7 +170,7 @@ def _cancel(host: JobHost, job_id: "JobId", reason: str) -> str:
     if done is CancelResult.TOO_LATE and (state := job.status().state) is not State.CANCELLED:
         raise IllegalMove(
             f"job {job.id} has ended before: it is {state}, and there is nothing left to cancel; "
-            f"see 'jobhost jobs show {job.id}'"
+            f"{where_to_look(host, job.id)}"
         )
     return "is cancelled"
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from jobhost.plurals import counted
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -156,10 +158,11 @@ def as_json(job: "JobRecord", attempts: Sequence["Attempt"]) -> dict[str, Any]:
 
 def _facts(job: "JobRecord") -> list[tuple[str, str]]:
     envelope = job.envelope
-    counts = (
-        f"{job.deliveries} deliveries, {job.failures} failures, {job.crashes} crashes; "
-        f"epoch {job.epoch}"
-    )
+    counts = [
+        counted(job.deliveries, "delivery", "deliveries"),
+        counted(job.failures, "failure"),
+        counted(job.crashes, "crash", "crashes"),
+    ]
     return [
         ("id", str(job.id)),
         ("task", job.task),
@@ -171,7 +174,7 @@ def _facts(job: "JobRecord") -> list[tuple[str, str]]:
         ("claimed", _moment(job.claimed_at)),
         ("ended", _moment(job.ended_at)),
         ("worker", job.worker or ""),
-        ("counts", counts),
+        ("counts", f"{', '.join(counts)}; epoch {job.epoch}"),
         ("trigger", f"{envelope.trigger_kind}: {envelope.trigger_detail}"),
         ("parent", str(job.parent or "")),
         ("correlation", job.correlation_id),

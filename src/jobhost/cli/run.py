@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobhost.jobs.records import Delivery, JobRecord
     from jobhost.store.plan import Plan
     from jobhost.store.plans.enqueue import Batch
+    from jobhost.store.seam import Store
     from jobhost.worker.worker import WorkerReport
 
 
@@ -39,7 +40,11 @@ def run(
     """Run one job here and now; exit with what became of it, and print its result as JSON.
 
     The job is recorded like any other, and belongs to this process from the first
-    moment: no worker is needed, and none can take it. It has one attempt.
+    moment: no worker is needed, and none can take it while this process lives.
+    Its first failure is final, unless --retry is given.
+
+    What is left over goes to the workers: a job that snoozed, one handed back
+    after a signal, and one cut short when this process was killed.
 
     Fit for cron: it needs no terminal and reads nothing; what the task prints
     goes to stderr.
@@ -63,18 +68,17 @@ def run(
     _leave_the_end_to_us(job.id)
     with prints_on_stderr():
         report = host.worker(burst=True, concurrency=1).run(
-            signals=True, first=lambda node: accept_and_claim(batch, node)
+            signals=True, first=lambda node: accept_and_claim(host.store, batch, node)
         )
     _tell_end(host, job.id, report)
 
 
-def accept_and_claim(batch: "Batch", node: int) -> "Plan[Delivery | None]":
+def accept_and_claim(store: "Store", batch: "Batch", node: int) -> "Plan[Delivery | None]":
     """Accept the batch's one job and claim it in the same transaction: nobody else ever sees
     it waiting, and a crash before the commit leaves nothing behind."""
     from jobhost.store.plans.cycle import claim_one
-    from jobhost.store.plans.enqueue import enqueue
 
-    yield from enqueue(batch)
+    yield from store.hot.enqueue(batch)
     return (yield from claim_one(batch.jobs[0].id, batch.task, node))
 
 

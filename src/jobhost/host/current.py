@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from jobhost.errors import JobCancelled, LeaseLost, UsageError
+from jobhost.errors import InvalidOption, JobCancelled, LeaseLost, UsageError
 
 
 class CancelToken:
@@ -32,15 +32,26 @@ class CancelToken:
         return self._reason
 
     def set(self, reason: str, *, lease_lost: bool = False) -> None:
-        """Ask the job to stop."""
+        """Ask the job to stop. Raises InvalidOption for a reason that is no text."""
+        if not isinstance(reason, str):
+            raise InvalidOption(f"reason must say in words why the job should stop; got {reason!r}")
         if self._reason is None:
             self._lost = lease_lost
             self._reason = reason
             self._event.set()
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Sleep until it is set or the time is over; whether it is set. For threads."""
-        return self._event.wait(timeout_seconds)
+        """Sleep until it is set or the time is over; whether it is set. For threads.
+
+        A time below zero is over at once. Raises InvalidOption for what is no number.
+        """
+        if timeout_seconds is None:
+            return self._event.wait()
+        if isinstance(timeout_seconds, bool) or not isinstance(timeout_seconds, (int, float)):
+            raise InvalidOption(
+                f"timeout_seconds must be a number of seconds, or None; got {timeout_seconds!r}"
+            )
+        return self._event.wait(min(timeout_seconds, threading.TIMEOUT_MAX))
 
     def raise_if_set(self) -> None:
         """Raise JobCancelled, or LeaseLost when the job now belongs to another worker."""

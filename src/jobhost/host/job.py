@@ -10,6 +10,7 @@ from uuid import UUID
 from jobhost.durations import format_seconds, seconds
 from jobhost.errors import (
     IllegalMove,
+    InvalidOption,
     JobCancelled,
     JobDead,
     JobNotFound,
@@ -18,6 +19,7 @@ from jobhost.errors import (
 )
 from jobhost.host.wiring import Wiring
 from jobhost.ids import JobId
+from jobhost.jobs.outcomes import storable
 from jobhost.jobs.records import Attempt, JobRecord
 from jobhost.jobs.states import State
 from jobhost.store.plans import look, operate
@@ -108,15 +110,20 @@ class Job(Generic[R]):
     def cancel(self, reason: str = "cancelled by the caller") -> CancelResult:
         """Cancel it: at once when it waits, through its worker when it runs.
 
+        Args:
+            reason: Why, in words; stays with the job.
+
         Returns what it came to: cancelled, requested, or too late since it had ended.
         Raises JobNotFound.
         """
-        done = self._wiring.store.write(lambda: operate.cancel(self._id, reason))
+        why = _reason(reason)
+        done = self._wiring.store.write(lambda: operate.cancel(self._id, why))
         return self._cancelled(done)
 
     async def acancel(self, reason: str = "cancelled by the caller") -> CancelResult:
         """`cancel` for a caller on an event loop."""
-        done = await self._wiring.store.write_async(lambda: operate.cancel(self._id, reason))
+        why = _reason(reason)
+        done = await self._wiring.store.write_async(lambda: operate.cancel(self._id, why))
         return self._cancelled(done)
 
     def redrive(self) -> None:
@@ -170,6 +177,13 @@ class Job(Generic[R]):
         if found is None:
             raise JobNotFound(f"there is no job {self.id} in {self._wiring.store.url}")
         return found
+
+
+def _reason(reason: object) -> str:
+    """A caller's own words, as the store can keep them. Raises InvalidOption for none."""
+    if not isinstance(reason, str) or not reason.strip():
+        raise InvalidOption(f"reason must say in words why the job is cancelled; got {reason!r}")
+    return storable(reason)
 
 
 def _why(record: JobRecord) -> str:

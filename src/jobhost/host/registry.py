@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobhost.errors import DuplicateTask, UnknownTask, did_you_mean
+from jobhost.errors import DuplicateTask, InvalidOption, UnknownTask, did_you_mean
 
 if TYPE_CHECKING:
     from jobhost.host.task import Task
@@ -26,12 +26,14 @@ class Registry:
 
     def get(self, name: str) -> "Task[..., Any, Any]":
         """The task of that name. Raises UnknownTask with the nearest name."""
-        if (task := self._tasks.get(name)) is None:
+        if (task := self.find(name)) is None:
             raise UnknownTask(f"no task is named {name!r}: {did_you_mean(name, self._tasks)}")
         return task
 
     def find(self, name: str) -> "Task[..., Any, Any] | None":
         """The task of that name, or None."""
+        if not isinstance(name, str):
+            raise InvalidOption(f"the name of a task must be text; got {name!r}")
         return self._tasks.get(name)
 
     def __iter__(self) -> Iterator["Task[..., Any, Any]"]:

@@ -1,10 +1,11 @@
 """A declared task: callable as the function that it is, and enqueueable as a job."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import repeat
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
 from jobhost.errors import InvalidOption, UsageError
 from jobhost.host.current import running_job
@@ -15,7 +16,7 @@ from jobhost.jobs.envelope import PLAIN, TRIGGER_ENQUEUE, Envelope, seal
 from jobhost.jobs.options import Options, Resolved, check_name, resolve
 from jobhost.jobs.payload import Signature
 from jobhost.jobs.retries import Retry
-from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob, enqueue
+from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +43,8 @@ class Task(Generic[P, R, C]):
 
     Calling it runs the function here and now, as if it were not declared at all.
     `R` is what a job hands back; `C` is what the plain call gives, which for an `async def`
-    is a coroutine of `R`.
+    is a coroutine of `R`. As with functions a pickle holds its name only, and a copy is the
+    task itself.
     """
 
     def __init__(
@@ -56,11 +58,28 @@ class Task(Generic[P, R, C]):
         self._wiring = wiring
         self._plain: BoundTask[P, R] = BoundTask(self, _PLAIN_CALL, wiring)
         self.__name__ = getattr(function, "__name__", name)
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} {self.place}>"
+
+    def __reduce__(self) -> str:
+        if _look_up(self.__module__, self.__qualname__) is not self:
+            raise UsageError(
+                f"task {self.name!r} cannot be pickled: whoever reads the pickle would look for it "
+                f"at {self.__module__}.{self.__qualname__}, and it is not there; declare it at the "
+                "top of a module, under the name of its function"
+            )
+        return self.__qualname__
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     @property
     def place(self) -> str:
@@ -117,11 +136,12 @@ class BoundTask(Generic[P, R]):
 
     def triggered_by(self, detail: str) -> "BoundTask[P, R]":
         """The same call, recorded as started by this; by default that is "enqueue"."""
-        return BoundTask(self._task, self._call, self._wiring, trigger=detail)
+        trigger = check_name(detail, "what triggered a job")
+        return BoundTask(self._task, self._call, self._wiring, trigger=trigger)
 
     def prepare(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Job[R], Batch]:
         """One job that is not accepted yet, for a caller that runs the plan
-        `store.plans.enqueue.enqueue` of the batch in a transaction of its own."""
+        `store.hot.enqueue` of the batch in a transaction of its own."""
         jobs, batches = self._prepare([self._task.signature.encode(
             args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
         return jobs[0], batches[0]
@@ -157,8 +177,10 @@ class BoundTask(Generic[P, R]):
     def _encode_all(self, calls: Iterable[Sequence[Any]]) -> list[str]:
         encode, limit = self._task.signature.encode, self._wiring.payload_bytes_max
         payloads = []
-        if not isinstance(calls, Iterable):
-            raise InvalidOption(f"enqueue_many takes many tuples of arguments; got {calls!r}")
+        if isinstance(calls, (str, bytes, Mapping)) or not isinstance(calls, Iterable):
+            raise InvalidOption(
+                f"enqueue_many takes many tuples of arguments, such as [(1,), (2,)]; got {calls!r}"
+            )
         for call in calls:
             if not isinstance(call, (tuple, list)):
                 raise InvalidOption(
@@ -217,16 +239,24 @@ class BoundTask(Generic[P, R]):
     def _accept(self, batches: list[Batch]) -> None:
         store = self._wiring.store
         for batch in batches:
-            store.write(lambda batch=batch: enqueue(batch))  # type: ignore[misc]
-        if batches:
+            store.write(lambda batch=batch: store.hot.enqueue(batch))  # type: ignore[misc]
+        if batches and not store.hot.announces:
             store.announce()
 
     async def _accept_async(self, batches: list[Batch]) -> None:
         store = self._wiring.store
         for batch in batches:
-            await store.write_async(lambda batch=batch: enqueue(batch))  # type: ignore[misc]
-        if batches:
+            await store.write_async(lambda batch=batch: store.hot.enqueue(batch))  # type: ignore[misc]
+        if batches and not store.hot.announces:
             store.announce()
+
+
+def _look_up(module: str, qualified_name: str) -> object:
+    """What stands in an imported module under this name, or None."""
+    found: object = sys.modules.get(module)
+    for name in qualified_name.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def _is_async(function: Callable[..., Any], name: str) -> bool:

@@ -57,7 +57,7 @@ class Retry(Exception):  # noqa: N818 - a policy first; raising it is the except
         after: timedelta | str | None = None,
         reason: str | None = None,
     ) -> None:
-        super().__init__(reason or "the task asked for another attempt")
+        super().__init__(_in_words(reason) or "the task asked for another attempt")
         self.max_attempts = _within(
             "max_attempts", max_attempts, 1, MAX_ATTEMPTS_CEILING, whole=True
         )
@@ -65,7 +65,7 @@ class Retry(Exception):  # noqa: N818 - a policy first; raising it is the except
         self.factor = float(_within("factor", factor, 1, 100))
         self.max_delay = parse_duration(max_delay, "max_delay")
         self.jitter = float(_within("jitter", jitter, 0, 1))
-        self.rules = {_name(key): _checked(key, rule) for key, rule in (rules or {}).items()}
+        self.rules = {_name(key): _checked(key, rule) for key, rule in _mapping(rules).items()}
         self.after = None if after is None else parse_duration(after, "after")
 
     def __repr__(self) -> str:
@@ -154,6 +154,21 @@ def class_names(error: type[BaseException]) -> tuple[str, ...]:
 def _as_text(span: timedelta) -> str:
     """Exact to the microsecond, and never with an exponent, which no duration may have."""
     return f"{span.total_seconds():.6f}".rstrip("0").removesuffix(".") + "s"
+
+
+def _in_words(reason: object) -> str | None:
+    if reason is None or isinstance(reason, str):
+        return reason
+    raise InvalidOption(f"reason must say in words why another attempt is due; got {reason!r}")
+
+
+def _mapping(rules: RetryRules | None) -> RetryRules:
+    if rules is None or isinstance(rules, Mapping):
+        return rules or {}
+    raise InvalidOption(
+        "rules must map exception classes, or their names, to a Retry or None, such as "
+        f"{{ValueError: None}}; got {rules!r}"
+    )
 
 
 def _name(key: type[BaseException] | str) -> str:

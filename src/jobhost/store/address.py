@@ -1,5 +1,6 @@
 """From the address of a store to the store."""
 
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,6 +12,8 @@ from jobhost.store.sqlite.store import SqliteStore
 
 _EXPECTED: Final = "sqlite:///jobhost.db (relative) or sqlite:////var/lib/app/jobhost.db (absolute)"
 _SYNCHRONOUS: Final = ("full", "normal")
+_POSTGRES: Final = ("postgresql", "postgres")
+_PASSWORD: Final = re.compile(r"(://[^/@:]*):[^/@]*@")
 
 
 def open_store(url: str, clock: Clock) -> Store:
@@ -27,8 +30,13 @@ def open_store(url: str, clock: Clock) -> Store:
         url.encode()
     except ValueError as error:
         raise InvalidOption(f"{url!a} is no address ({error}); expected {_EXPECTED}") from None
+    if parts.scheme in _POSTGRES:
+        return _open_postgres(url, clock)
     if parts.scheme != "sqlite":
-        raise InvalidOption(f"a store's address looks like {_EXPECTED}; got {url!r}")
+        raise InvalidOption(
+            f"a store's address looks like {_EXPECTED}, or "
+            f"postgresql://user@host/database; got {_without_password(url)!r}"
+        )
     path = unquote(parts.path)[1:]
     misread = parts.netloc or parts.fragment or not url.startswith("sqlite:///")
     if misread or not path or path.endswith("/") or "\0" in path:
@@ -45,3 +53,18 @@ def open_store(url: str, clock: Clock) -> Store:
             f"the only option of an address is synchronous={'|'.join(_SYNCHRONOUS)}; got {url!r}"
         )
     return SqliteStore(Path(path).expanduser(), clock, synchronous=synchronous.upper())
+
+
+def _open_postgres(url: str, clock: Clock) -> Store:
+    try:
+        from jobhost.store.postgres.store import PostgresStore  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InvalidOption(
+            "an address of PostgreSQL needs the extra: pip install 'jobhost[postgres]'"
+        ) from None
+    return PostgresStore(url, clock)
+
+
+def _without_password(url: str) -> str:
+    """An address as it may be shown."""
+    return _PASSWORD.sub(r"\1:***@", url)

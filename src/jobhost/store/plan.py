@@ -28,11 +28,13 @@ class Statement(NamedTuple):
         params: Values by name; the connection adds `now`.
         rows: For a statement with a group of VALUES: the rows to put there, each in the order
             of the group's columns.
+        alone: It commits by itself, if it comes first in its transaction and the dialect can.
     """
 
     name: str
     params: Mapping[str, Any] = _NONE
     rows: Sequence[Row] | None = None
+    alone: bool = False
 
 
 class Reply(NamedTuple):

@@ -5,22 +5,65 @@ first dialect.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntFlag
 from typing import Protocol, TypeVar
 
 from jobhost.store.plan import Plan
+from jobhost.store.plans.hot import HotPlans
 
 T = TypeVar("T")
+
+
+class Ring(IntFlag):
+    """What another process has rung for."""
+
+    SILENCE = 0
+    READY = 1
+    """There are new jobs to claim."""
+    DUE = 2
+    """A scheduled job may be due earlier than was known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often a worker looks at the store by itself. Where a look costs a journey, heartbeats
+    tell what there is to do, and looks without an occasion are a last net.
+
+    Args:
+        poll_seconds: Between looks for jobs to claim, unless the worker's settings say other.
+        stage_seconds: Between passes of the stager.
+        lease_look_seconds: Between looks at the leases of others; None: as often as a heartbeat.
+    """
+
+    poll_seconds: float
+    stage_seconds: float
+    lease_look_seconds: float | None = None
 
 
 class Session(Protocol):
     """One connection in the hands of one owner, such as a thread of a worker."""
 
+    @property
+    def hot(self) -> HotPlans:
+        """The dialect's own way to accept, record and claim."""
+        ...
+
     def write(self, make: Callable[[], Plan[T]]) -> T:
-        """Run a plan in a writing transaction and wait until it is durable."""
+        """Run a plan in a writing transaction and wait until it is durable.
+
+        Raises StoreRefusedData when the store refuses a value: nothing was written, and a batch
+        may be repeated in parts. An attempt (job and epoch) may end once in a batch.
+        """
         ...
 
     def read(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan that only reads, in one consistent snapshot."""
+        ...
+
+    def hurry(self, seconds: float) -> None:
+        """No wait for the store is longer than this from now on, one that is going on included:
+        it ends in StoreBusy. From any thread, and from a signal handler."""
         ...
 
     def close(self) -> None:
@@ -31,8 +74,8 @@ class Session(Protocol):
 class Bell(Protocol):
     """How a sleeping worker is woken. It is a hint: nothing is lost when it does not ring."""
 
-    def wait(self, timeout_seconds: float) -> bool:
-        """Sleep until somebody rings or the time is over; whether another process rang."""
+    def wait(self, timeout_seconds: float) -> Ring:
+        """Sleep until somebody rings or the time is over; for what another process rang."""
         ...
 
     def ring(self) -> None:
@@ -56,8 +99,18 @@ class Store(Protocol):
     """A place where jobs live. Opened lazily, safe to use from many threads."""
 
     @property
+    def pace(self) -> Pace:
+        """How often a worker looks at it by itself."""
+        ...
+
+    @property
     def url(self) -> str:
         """Its address, without secrets."""
+        ...
+
+    @property
+    def hot(self) -> HotPlans:
+        """The dialect's own way to accept, record and claim."""
         ...
 
     def write(self, make: Callable[[], Plan[T]]) -> T:
@@ -76,8 +129,9 @@ class Store(Protocol):
         """`read` for a caller on an event loop."""
         ...
 
-    def session(self) -> Session:
-        """A connection of its own, for one owner."""
+    def session(self, *, apart: bool = True) -> Session:
+        """A way to the store for one owner: `apart` from all else in this process, as a heartbeat
+        needs it, or sharing a connection with it where connections are dear."""
         ...
 
     def migrate(self) -> list[str]:

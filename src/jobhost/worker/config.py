@@ -24,7 +24,8 @@ class WorkerConfig:
             Default 20.
         lease: How long the store trusts this worker without a heartbeat. Default 30 s.
             Heartbeats come three times as often.
-        poll: Longest sleep between looks at the store, should a wake-up be lost. Default 1 s.
+        poll: Longest sleep between looks at the store, should a wake-up be lost. Default 1 s;
+            60 s where the store's server wakes its workers and heartbeats tell of jobs.
         stopping_wait_time: How long running jobs may go on after a first SIGTERM. Default 30 s.
         cancel_grace: How long a job may take to obey a time limit before the worker's
             process is given up to stop it. Default 5 s.
@@ -36,13 +37,13 @@ class WorkerConfig:
     queues: list[str] | tuple[str, ...] | Mapping[str, int] | None = None
     concurrency: int = 20
     lease: Any = "30s"
-    poll: Any = "1s"
+    poll: Any = None
     stopping_wait_time: Any = "30s"
     cancel_grace: Any = "5s"
     burst: bool = False
     weights: dict[str, int] | None = field(init=False, default=None)
     lease_seconds: float = field(init=False, default=0.0)
-    poll_seconds: float = field(init=False, default=0.0)
+    poll_seconds: float | None = field(init=False, default=None)
     stopping_wait_seconds: float = field(init=False, default=0.0)
     cancel_grace_seconds: float = field(init=False, default=0.0)
 
@@ -52,10 +53,12 @@ class WorkerConfig:
             raise InvalidOption(f"concurrency must be a whole number; got {wanted!r}")
         if not 1 <= wanted <= CONCURRENCY_MAX:
             raise InvalidOption(f"concurrency must be from 1 to {CONCURRENCY_MAX}; got {wanted}")
+        if not isinstance(self.burst, bool):
+            raise InvalidOption(f"burst must be True or False; got {self.burst!r}")
         derived: dict[str, Any] = {
             "weights": None if self.queues is None else _weights(self.queues),
             "lease_seconds": _positive(self.lease, "lease"),
-            "poll_seconds": _positive(self.poll, "poll"),
+            "poll_seconds": None if self.poll is None else _positive(self.poll, "poll"),
             "stopping_wait_seconds": seconds(self.stopping_wait_time, "stopping_wait_time"),
             "cancel_grace_seconds": _positive(self.cancel_grace, "cancel_grace"),
         }
@@ -77,14 +80,14 @@ def worker_config(given: Mapping[str, Any]) -> WorkerConfig:
     return WorkerConfig(**given)
 
 
-def _weights(queues: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
-    if isinstance(queues, str) or not queues:
+def _weights(queues: object) -> dict[str, int]:
+    if isinstance(queues, str) or not isinstance(queues, Iterable) or not queues:
         raise InvalidOption(
             f"queues must be a list of names or map names to weights; got {queues!r}"
         )
-    given = dict(queues) if isinstance(queues, Mapping) else dict.fromkeys(queues, 1)
+    names = [check_name(name, "queue") for name in queues]
+    given = dict(queues) if isinstance(queues, Mapping) else dict.fromkeys(names, 1)
     for name, weight in given.items():
-        check_name(name, "queue")
         if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= WEIGHT_MAX:
             raise InvalidOption(
                 f"the weight of queue {name!r} must be a whole number from 1 to {WEIGHT_MAX}; "

@@ -17,6 +17,12 @@ RELEASE_SECONDS: Final = 1.0
 """How long cancelled jobs may take to end before they are handed back all the same. A second
 signal must end the worker within two seconds, recording included."""
 
+STORE_SECONDS: Final = 1.5
+"""Longest wait for the store once the worker was asked to stop: long for a turn among writers of
+ours, short beside the time that a supervisor gives. Who leaves without a word to the store is
+rescued like the dead. Together with RELEASE_SECONDS it is longer than a second signal allows: then
+the exit code tells that not everything was recorded."""
+
 
 class Phase(StrEnum):
     """What a worker is doing about its end."""

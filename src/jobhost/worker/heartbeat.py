@@ -7,7 +7,7 @@ from typing import Final
 
 from jobhost.clock import microseconds
 from jobhost.errors import StoreError
-from jobhost.store.plans.nodes import heartbeat
+from jobhost.store.plans.nodes import News, Pulse, heartbeat
 from jobhost.store.seam import Session, Store
 
 _RETRY_SECONDS: Final = 1.0
@@ -22,16 +22,24 @@ class Heartbeat:
         node: The node's number.
         lease_seconds: How long each renewal lasts; it is renewed three times as often.
         on_lost: Called from the thread when the lease was lost; the thread then ends.
+        on_news: Called from the thread with what a renewal has told.
     """
 
     def __init__(
-        self, store: Store, node: int, lease_seconds: float, on_lost: Callable[[], None]
+        self,
+        store: Store,
+        node: int,
+        *,
+        lease_seconds: float,
+        on_lost: Callable[[], None],
+        on_news: Callable[[News], None],
     ) -> None:
         self._store = store
         self._node = node
         self._lease_us = microseconds(lease_seconds)
         self._pause = lease_seconds / 3
         self._on_lost = on_lost
+        self._on_news = on_news
         self._stop = threading.Event()
         self._session: Session | None = None
         self._thread = threading.Thread(target=self._run, name="jobhost-heartbeat", daemon=True)
@@ -41,12 +49,15 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop renewing; the lease then runs out unless the node leaves."""
+        """Stop renewing; the lease then runs out unless the node leaves. A renewal that waits for
+        the store is given up."""
         self._stop.set()
+        if self._session is not None:
+            self._session.hurry(0.0)
         self._thread.join(timeout=_RETRY_SECONDS)
 
-    def run_once(self) -> bool:
-        """One renewal. False: the lease was lost. Raises StoreError."""
+    def run_once(self) -> Pulse:
+        """One renewal. Raises StoreError."""
         if self._session is None:
             self._session = self._store.session()
         return self._session.write(lambda: heartbeat(self._node, self._lease_us))
@@ -55,9 +66,12 @@ class Heartbeat:
         pause = self._pause
         while not self._stop.wait(pause):
             try:
-                if not self.run_once():
+                pulse = self.run_once()
+                if not pulse.renewed:
                     self._on_lost()
                     break
+                if pulse.news is not None:
+                    self._on_news(pulse.news)
                 pause = self._pause
             except StoreError:
                 pause = min(_RETRY_SECONDS, self._pause)

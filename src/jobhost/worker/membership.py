@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from jobhost.clock import microseconds
-from jobhost.store.plans.nodes import NewNode, leave, register
+from jobhost.store.plans.nodes import NewNode, News, leave, register
 from jobhost.store.seam import Session, Store
 from jobhost.version import VERSION
 from jobhost.worker.heartbeat import Heartbeat
@@ -21,9 +21,10 @@ class Membership:
         slots, queues, tasks: What the others may know.
         lease_seconds: The lease.
         on_lost: Called from the heartbeat's thread when the lease was lost.
+        on_news: Called from the heartbeat's thread with what a renewal has told.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired in one place, all keyword-only
         self,
         store: Store,
         session: Session,
@@ -33,6 +34,7 @@ class Membership:
         tasks: Sequence[str],
         lease_seconds: float,
         on_lost: Callable[[], None],
+        on_news: Callable[[News], None],
     ) -> None:
         self.id = uuid4().hex
         self.name = f"{socket.gethostname()}:{os.getpid()}"
@@ -50,7 +52,9 @@ class Membership:
             lease_us=microseconds(lease_seconds),
         )
         self.number = session.write(lambda: register(new))
-        self._heartbeat = Heartbeat(store, self.number, lease_seconds, on_lost)
+        self._heartbeat = Heartbeat(
+            store, self.number, lease_seconds=lease_seconds, on_lost=on_lost, on_news=on_news
+        )
         self._heartbeat.start()
 
     def leave(self) -> None:

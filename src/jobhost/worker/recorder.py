@@ -21,7 +21,7 @@ from jobhost.jobs.outcomes import (
 )
 from jobhost.jobs.records import Ended
 from jobhost.jobs.retries import Retry
-from jobhost.store.plans.cycle import CycleReport, Wanted, cycle, read_back
+from jobhost.store.plans.cycle import CycleReport, Wanted, read_back
 from jobhost.store.seam import Session
 
 Key = tuple[int, int]
@@ -47,7 +47,7 @@ class Recorder:
 
         Raises StoreError; what was pending is kept, and `doubtful` until `read_back`.
         """
-        ended = self.pending
+        ended = self.pending = _once_each(self.pending)
         try:
             report = self._write_or_part(ended, wanted)
         except StoreError:
@@ -102,12 +102,20 @@ class Recorder:
                 self._write_apart(half, nothing)
 
     def _write(self, ended: Sequence[Ended], wanted: Wanted) -> CycleReport:
-        return self._session.write(lambda: cycle(ended, wanted))
+        return self._session.write(lambda: self._session.hot.cycle(ended, wanted))
 
     def _note_lost(self, report: CycleReport) -> None:
         if report.lost:
             reason = "they had been handed to another worker or ended"
             self._events.emit(JobsLost(jobs=len(report.lost), reason=reason))
+
+
+def _once_each(ended: Sequence[Ended]) -> list[Ended]:
+    """The first end of each attempt: two in one batch would let a job leave for two places."""
+    first: dict[Key, Ended] = {}
+    for end in ended:
+        first.setdefault((end.job, end.epoch), end)
+    return list(first.values())
 
 
 def _without_values(ended: Ended) -> Ended:

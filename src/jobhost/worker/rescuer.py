@@ -23,7 +23,8 @@ class Rescuer:
     Args:
         store: Tells who is dead.
         session: The store thread's connection.
-        heartbeat_seconds: Pause between looks at leases.
+        heartbeat_seconds: How long a lease must stay out to count.
+        look_seconds: Pause between looks at leases; default: a heartbeat.
         events: Who hears of a rescue.
     """
 
@@ -34,11 +35,13 @@ class Rescuer:
         *,
         heartbeat_seconds: float,
         events: Events,
+        look_seconds: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._session = session
         self._heartbeat = heartbeat_seconds
+        self._look = look_seconds or heartbeat_seconds
         self._events = events
         self._monotonic = monotonic
         self._next_lease_look = 0.0
@@ -56,9 +59,12 @@ class Rescuer:
         if dead := self._store.dead_nodes():
             rescued += self._bury(dead, me)
         if leases or now >= self._next_lease_look:
-            self._next_lease_look = now + self._heartbeat
             rescued += self._look_at_leases(me, now)
         return rescued
+
+    def hurry(self) -> None:
+        """Look at leases with the next look: one is known to have run out."""
+        self._next_lease_look = 0.0
 
     def take_over(self, number: int, name: str, me: int) -> None:
         """Rescue one node whose lease is known to have ended, such as this worker's former one."""
@@ -77,6 +83,7 @@ class Rescuer:
         lapsed = [n for n in self._session.read(live_nodes) if n.lapsed and n.number != me]
         since = {node.number: self._lapsed_since.get(node.number, now) for node in lapsed}
         self._lapsed_since = since
+        self._next_lease_look = now + (self._heartbeat if lapsed else self._look)
         rescued = 0
         for node in lapsed:
             if now - since[node.number] >= self._heartbeat:

@@ -8,9 +8,6 @@ from jobhost.events import Events, JobsParked
 from jobhost.store.plans.stage import StageReport, stage
 from jobhost.store.seam import Session
 
-PASS_SECONDS: Final = 1.0
-"""Longest pause between passes; a due job does not wait for it."""
-
 _SHORTEST_PAUSE_SECONDS: Final = 0.01
 """A producer that rings with every job must not cost a pass each."""
 
@@ -22,6 +19,7 @@ class Stager:
         session: The store thread's connection.
         queues: Queues whose head is looked at for jobs that nobody serves.
         events: Who hears of jobs set aside.
+        pass_seconds: Longest pause between passes; a due job does not wait for it.
     """
 
     def __init__(
@@ -29,11 +27,14 @@ class Stager:
         session: Session,
         queues: Sequence[str],
         events: Events,
+        *,
+        pass_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._queues = queues
         self._events = events
+        self._pass_seconds = pass_seconds
         self._monotonic = monotonic
         self._next = 0.0
         self._last = 0.0
@@ -61,7 +62,7 @@ class Stager:
         """One pass."""
         report = self._session.write(lambda: stage(self._queues))
         self._last = now = self._monotonic()
-        pause = PASS_SECONDS
+        pause = self._pass_seconds
         if report.due_in_us is not None:
             pause = min(pause, max(0.0, report.due_in_us / 1_000_000))
         self._next = now if report.more else now + pause

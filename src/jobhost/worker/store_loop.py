@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from jobhost.errors import StoreError
+from jobhost.errors import StoreError, StoreGone
 from jobhost.events import (
     Events,
     JobsLost,
@@ -29,9 +29,10 @@ from jobhost.jobs.records import Delivery
 from jobhost.jobs.states import Move, State
 from jobhost.store.plan import Plan
 from jobhost.store.plans.cycle import Wanted
-from jobhost.store.seam import Store
+from jobhost.store.plans.nodes import News
+from jobhost.store.seam import Ring, Store
 from jobhost.worker.config import WorkerConfig
-from jobhost.worker.drain import Drain, Phase, Signal
+from jobhost.worker.drain import STORE_SECONDS, Drain, Phase, Signal
 from jobhost.worker.executor import Executor
 from jobhost.worker.membership import Membership
 from jobhost.worker.outbox import Outbox
@@ -71,7 +72,7 @@ class StoreLoop:
         config: The worker's settings.
         events: Who hears of what happens.
         make_executor: Makes the executor around this loop's outbox.
-        signals: What happened to the worker; others append, `ring` tells of it.
+        signals: What happened to the worker; others append, `hurry` tells of it.
         first: What to start with, for a worker that is made for one job.
     """
 
@@ -98,6 +99,8 @@ class StoreLoop:
         self._drain = Drain(wait_seconds=config.stopping_wait_seconds)
         self._signals = signals
         self._lease_is_lost = False
+        self._news: News | None = None
+        self._told_nothing_held = False
         self._rung = True
         self._hungry = True
         self._failures = 0
@@ -105,17 +108,23 @@ class StoreLoop:
         self._next_cancel_look = self._next_limit_look = 0.0
         self._next_read_back = time.monotonic() + config.lease_seconds
         self.released = 0
-        self._session = store.session()
+        self._session = store.session(apart=False)
         try:
             self._member = self._register()
         except BaseException:
             self._session.close()
             raise
         self._rescuer = Rescuer(
-            store, self._session, heartbeat_seconds=config.heartbeat_seconds, events=events
+            store,
+            self._session,
+            heartbeat_seconds=config.heartbeat_seconds,
+            events=events,
+            look_seconds=store.pace.lease_look_seconds,
         )
         self._recorder = Recorder(self._session, events)
-        self._stager = Stager(self._session, self._queues, events)
+        self._stager = Stager(
+            self._session, self._queues, events, pass_seconds=store.pace.stage_seconds
+        )
         self._outbox = Outbox(lambda: self._member.bell.ring())
         self._executor = make_executor(self._outbox)
 
@@ -129,8 +138,10 @@ class StoreLoop:
         """Whether it ended because a job could not be stopped."""
         return self._drain.retired
 
-    def ring(self) -> None:
-        """Wake it, from any thread or from a signal handler, to look at its signals."""
+    def hurry(self) -> None:
+        """Have it look at its signals soon, and wait for the store only shortly from now on. From
+        any thread, and from a signal handler."""
+        self._session.hurry(STORE_SECONDS)
         self._member.bell.ring()
 
     def run(self) -> None:
@@ -157,10 +168,13 @@ class StoreLoop:
         self._mind_the_house(now)
         if self._lease_is_lost:
             self._register_anew()
+        if self._news is not None:
+            news, self._news = self._news, None
+            self._heed(news)
         if self._recorder.doubtful or now >= self._next_read_back:
             self._read_back(now)
         if now >= self._next_poll:
-            self._next_poll = now + self._config.poll_seconds
+            self._next_poll = now + (self._config.poll_seconds or self._store.pace.poll_seconds)
             self._rung = True
         worked = self._cycle_if_due(now)
         if self._maintain(now):
@@ -272,7 +286,11 @@ class StoreLoop:
             self._step(Signal.FINISH, now)
 
     def _read_back(self, now: float) -> None:
-        """Make sure that the store and this worker agree about what runs here."""
+        """Make sure that the store and this worker agree about what runs here. While nothing does,
+        the heartbeats that bring news tell when there is a doubt."""
+        self._next_read_back = now + self._config.lease_seconds
+        if self._told_nothing_held and not self._recorder.doubtful and self._is_idle(now):
+            return
         running = {execution.key: execution for execution in self._executor.running}
         gone = self._recorder.read_back(self._member.number, running.keys(), self._outbox.keys())
         lost = [running[key] for key in gone if running[key].stop is not Stop.LOST]
@@ -281,12 +299,33 @@ class StoreLoop:
             self._events.emit(
                 JobsLost(jobs=len(lost), reason="the store no longer holds them here")
             )
-        self._next_read_back = now + self._config.lease_seconds
 
     def lose_lease(self) -> None:
         """The lease has ended: leave a note for the next turn. Called from any thread."""
         self._lease_is_lost = True
         self._member.bell.ring()
+
+    def _hear(self, news: News) -> None:
+        """What a heartbeat has told: leave a note for the next turn. Called from its thread."""
+        self._news = news
+        if news.lapsed or news.ready or news.blocked or news.held or news.due_in_us is not None:
+            self._member.bell.ring()
+
+    def _heed(self, news: News) -> None:
+        """Look where there is something to do."""
+        self._told_nothing_held = not news.held
+        if news.lapsed:
+            self._next_rescue = 0.0
+            self._rescuer.hurry()
+        if news.due_in_us is not None:
+            self._stager.expect(news.due_in_us / 1_000_000)
+        if news.held and not self._executor.running:
+            self._next_read_back = 0.0
+        if self._hungry:
+            return
+        if news.ready or news.blocked:
+            self._rung = True
+            self._stager.expect(0.0)
 
     def _register_anew(self) -> None:
         """Everything that ran belongs to others now: tell it, forget it, begin again."""
@@ -312,6 +351,7 @@ class StoreLoop:
             tasks=self._names,
             lease_seconds=config.lease_seconds,
             on_lost=self.lose_lease,
+            on_news=self._hear,
         )
         self._events.emit(
             WorkerStarted(
@@ -354,13 +394,20 @@ class StoreLoop:
 
     def _wait(self, seconds: float) -> None:
         """Until a bell rings, at the most so long."""
-        if self._member.bell.wait(seconds):
+        ring = self._member.bell.wait(seconds)
+        if Ring.READY in ring:
             self._rung = True
+        if Ring.DUE in ring:
             self._stager.hurry()
         self._outbox.awake()
 
     def _back_off(self, error: StoreError) -> None:
-        """Wait longer after each failure in a row, with jitter, but never miss a signal."""
+        """Wait longer after each failure in a row, with jitter, but never miss a signal. A store
+        that is gone does not come back: then the jobs are told, and it ends."""
+        if isinstance(error, StoreGone):
+            self._executor.lose(self._executor.running, "the store is gone")
+            self._lease_is_lost = True
+            raise error
         first, longest = _BACK_OFF_SECONDS
         pause = min(first * 2**self._failures, longest) * random.uniform(0.5, 1.0)
         self._failures = min(self._failures + 1, _FAILURES_MAX)
@@ -385,7 +432,7 @@ class StoreLoop:
                 self._member.leave()
                 node_ended = True
         except StoreError as error:
-            self._events.emit(StoreTrouble(error=str(error), retry_seconds=0.0))
+            self._events.emit(StoreTrouble(error=str(error), retry_seconds=None))
         finally:
             self._member.drop(ended=node_ended)
             self._session.close()

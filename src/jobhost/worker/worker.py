@@ -103,7 +103,8 @@ class Worker:
                 main thread of a process of its own.
             first: A plan that claims the one job of this worker: it serves no queue then.
 
-        Raises StoreError when the store cannot be opened or refuses `first`.
+        Raises StoreError when the store cannot be opened or refuses `first`, and StoreGone when
+        its file is deleted or replaced meanwhile.
         """
         with self._owning_the_process() if signals else _nothing():
             loop = self._loop = self._make_loop(first)
@@ -129,7 +130,7 @@ class Worker:
         self._stops += 1
         self._signals.append(Signal.STOP)
         if self._loop is not None:
-            self._loop.ring()
+            self._loop.hurry()
 
     def _make_loop(self, first: FirstPlan | None) -> StoreLoop:
         return StoreLoop(

@@ -32,6 +32,11 @@ def boom(text: str = "it broke") -> None:
     raise ValueError(text)
 
 
+@host.task(retry=Retry(max_attempts=1))
+def boom_once() -> None:
+    raise ValueError("it broke")
+
+
 @host.task(retry=Retry(max_attempts=2, first_delay="1h"))
 def patient() -> None:
     raise ValueError("not yet")
@@ -45,6 +50,14 @@ def drop() -> None:
 @host.task
 def later() -> None:
     raise Snooze("1h")
+
+
+@host.task
+def nap() -> None:
+    """Snoozes for no time at all, and then fails."""
+    if current_job().delivery == 1:
+        raise Snooze("0s")
+    raise ValueError("woken too early")
 
 
 @host.task(delay="1h", queue="slow")

@@ -10,7 +10,7 @@ from jobhost.ids import new_ids
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.states import State
 from jobhost.store.plans import look
-from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob, enqueue
+from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob
 
 from ..world import QUEUE, TASK, World, ended
 
@@ -41,7 +41,7 @@ def test_payload_envelope_and_parent_come_back_as_they_were_given(world: World) 
         jobs=[NewJob(child, payload, envelope.to_text())],
         parent=parent,
     )
-    assert world.write(lambda: enqueue(batch)) == 1
+    assert world.write(lambda: world.store.hot.enqueue(batch)) == 1
     record = world.show(child)
     assert record.payload == payload
     assert record.envelope == envelope
@@ -66,7 +66,7 @@ def test_batches_follow_each_other(world: World) -> None:
 
 
 def test_an_empty_batch_changes_nothing(world: World) -> None:
-    assert world.write(lambda: enqueue(batch_of())) == 0
+    assert world.write(lambda: world.store.hot.enqueue(batch_of())) == 0
     assert world.read(look.tally).states == {
         State.READY: 0, State.SCHEDULED: 0, State.BLOCKED: 0, State.RUNNING: 0,
     }  # fmt: skip
@@ -78,7 +78,7 @@ def test_a_batch_is_accepted_whole_or_not_at_all(world: World, at: int) -> None:
     jobs = [NewJob(job_id, "[]", None) for job_id in ids]
     jobs[at] = NewJob(ids[at], '["\ud800"]', None)
     with pytest.raises(StoreRefusedData):
-        world.write(lambda: enqueue(batch_of(*jobs)))
+        world.write(lambda: world.store.hot.enqueue(batch_of(*jobs)))
     assert world.list_jobs().jobs == []
     (later,) = world.enqueue()
     assert world.state(later) is State.READY
@@ -95,7 +95,7 @@ def test_a_repeated_id_leaves_the_first_job_as_it_was(world: World) -> None:
         jobs=[NewJob(job_id, "[99]", None)],
         delay_us=10,
     )
-    assert world.write(lambda: enqueue(repeat)) == 0
+    assert world.write(lambda: world.store.hot.enqueue(repeat)) == 0
     assert world.show(job_id) == before
 
 
@@ -104,7 +104,12 @@ def test_an_enqueue_with_unknown_outcome_is_repeated_without_a_second_run(world:
     node = world.node()
     first, second, third = world.claim(node)
     world.cycle(node, ended(first))
-    assert world.write(lambda: enqueue(batch_of(*[NewJob(i, "[]", None) for i in ids]))) == 0
+    assert (
+        world.write(
+            lambda: world.store.hot.enqueue(batch_of(*[NewJob(i, "[]", None) for i in ids]))
+        )
+        == 0
+    )
     assert world.claim(node) == []
     assert [world.state(job_id) for job_id in ids] == [
         State.SUCCEEDED, State.RUNNING, State.RUNNING,
@@ -116,7 +121,7 @@ def test_a_repeat_beside_new_jobs_accepts_just_the_new_ones(world: World) -> Non
     (old,) = world.enqueue()
     (new,) = new_ids(1)
     jobs = [NewJob(new, "[1]", None), NewJob(old, "[2]", None)]
-    assert world.write(lambda: enqueue(batch_of(*jobs))) == 1
+    assert world.write(lambda: world.store.hot.enqueue(batch_of(*jobs))) == 1
     assert [delivery.id for delivery in world.claim(world.node())] == [old, new]
     assert world.show(old).payload == "[0]"
 
@@ -124,7 +129,7 @@ def test_a_repeat_beside_new_jobs_accepts_just_the_new_ones(world: World) -> Non
 def test_an_id_twice_in_one_batch_is_one_job(world: World) -> None:
     (job_id,) = new_ids(1)
     jobs = [NewJob(job_id, "[1]", None), NewJob(job_id, "[2]", None)]
-    assert world.write(lambda: enqueue(batch_of(*jobs))) == 1
+    assert world.write(lambda: world.store.hot.enqueue(batch_of(*jobs))) == 1
     assert world.show(job_id).payload == "[1]"
 
 

@@ -14,8 +14,9 @@ from jobhost.jobs.outcomes import Released, Succeeded
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
 from jobhost.store.plans import look
+from jobhost.store.plans.nodes import leave
 
-from ..world import FAILED, World, ended
+from ..world import FAILED, QUEUE, World, ended
 from .test_operate import STATES, job_in
 
 
@@ -156,3 +157,13 @@ def test_no_reader_ever_sees_a_success_without_its_result(world: World) -> None:
     assert {state for state, result in seen if result is None} <= {State.READY, State.RUNNING}
     assert {state for state, result in seen if result is not None} == {State.SUCCEEDED}
     assert [world.show(job_id).result for job_id in ids] == [str(at) for at in range(200)]
+
+
+def test_served_queues_are_those_of_nodes_whose_lease_is_live(world: World) -> None:
+    assert world.read(look.served_queues) == frozenset()
+    first, _ = world.node(), world.node()
+    assert world.read(look.served_queues) == {QUEUE}
+    world.write(lambda: leave(first))
+    assert world.read(look.served_queues) == {QUEUE}
+    world.move(seconds=31)
+    assert world.read(look.served_queues) == frozenset()

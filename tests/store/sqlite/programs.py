@@ -19,6 +19,7 @@ from jobhost.store.plans import enqueue, look
 from jobhost.store.plans.enqueue import Batch, NewJob
 from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.connection import SqliteConnection
+from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.store import SqliteStore
 from jobhost.store.sqlite.turnstile import Turnstile
 
@@ -27,6 +28,16 @@ def say(*words):
 
 def hear():
     return sys.stdin.readline().strip()
+
+def fork_idle():
+    # A child that does nothing until it is killed; its process id, once it runs.
+    ears, mouth = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(mouth, b"forked")
+        signal.pause()
+    os.read(ears, 6)
+    return child
 
 def accept(store, count=1):
     ids = new_ids(count)

@@ -19,6 +19,7 @@ from jobhost.errors import (
     StoreRefusedData,
     StoreUnavailable,
 )
+from jobhost.store.plan import Statement
 from jobhost.store.plans import look
 from jobhost.store.sqlite import store as store_module
 from jobhost.store.sqlite.store import SqliteStore
@@ -36,17 +37,6 @@ def impatient(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteSto
     store.migrate()
     yield store
     store.close()
-
-
-def test_a_file_that_is_no_database_is_damaged_and_left_alone(
-    store: SqliteStore, path: Path, accept: Accept
-) -> None:
-    text = b"dear diary, this is not a database " * 100
-    path.write_bytes(text)
-    for use in (lambda: accept(store), lambda: store.read(look.tally), store.migrate):
-        with pytest.raises(StoreDamaged, match=r"jobs\.db is not an SQLite database"):
-            use()
-    assert path.read_bytes() == text
 
 
 def test_a_damaged_page_is_told_as_damage(store: SqliteStore, path: Path, accept: Accept) -> None:
@@ -182,7 +172,7 @@ def test_a_plan_that_raises_is_undone_and_the_next_one_runs(
     accept(store)
 
     def half_done():
-        yield store_module.Statement("draw_numbers", {"count": 1000})
+        yield Statement("draw_numbers", {"count": 1000})
         raise KeyError("a bug in a plan")
 
     before = query("SELECT value FROM jobhost_sequence")
@@ -200,7 +190,7 @@ def test_a_value_that_cannot_be_bound_is_refused_data(
     accept(store)
 
     def strange():
-        yield store_module.Statement("record_migration", {"number": value, "name": "x"})
+        yield Statement("record_migration", {"number": value, "name": "x"})
 
     with pytest.raises(StoreRefusedData, match=r"jobs\.db refused a value"):
         store.write(strange)
@@ -211,7 +201,7 @@ def test_a_failing_read_does_not_shut_out_the_next_one(store: SqliteStore, accep
     accept(store)
 
     def mistaken():
-        yield store_module.Statement("show_job", {"id": 2**63})
+        yield Statement("show_job", {"id": 2**63})
 
     with pytest.raises(StoreError):
         store.read(mistaken)

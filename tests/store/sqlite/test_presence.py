@@ -45,13 +45,7 @@ def test_a_forked_child_does_not_keep_its_dead_parent_alive(tmp_path: Path) -> N
     program = """
         from jobhost.store.sqlite.presence import LockedFile
         held = LockedFile(Path(sys.argv[1]), "parent")
-        ears, mouth = os.pipe()
-        child = os.fork()
-        if not child:
-            os.write(mouth, b"forked")
-            signal.pause()
-        os.read(ears, 6)
-        say(child)
+        say(fork_idle())
         hear()
     """
     with Program(program, tmp_path) as parent:

@@ -74,6 +74,7 @@ FOR_PEOPLE = {
     "tally": "counts everything, and says so",
     "list_ready": "collects the numbers of the waiting jobs to show the newest",
     "applied_migrations": "a handful of rows",
+    "own_names": "the schema, not what it holds",
     "draw_numbers": "a table of one row",
     "job_numbers": "a table of one row",
 }

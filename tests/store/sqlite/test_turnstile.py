@@ -2,59 +2,37 @@
 
 import fcntl
 import os
-import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jobhost.errors import StoreBusy
+from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.turnstile import Turnstile
 
+from .locks import wait_until_held, wait_until_queued
 from .programs import Program
 
-PATIENCE = 30.0
+PATIENCE = Patience(30.0)
 
 
 @pytest.fixture
 def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    turnstile = Turnstile(tmp_path, PATIENCE)
+    turnstile = Turnstile(tmp_path)
     yield turnstile
     turnstile.leave()
     turnstile.close()
 
 
-def wait_until_held(path: Path) -> None:
-    """Return once somebody else holds the lock on this file."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            fcntl.flock(handle, fcntl.LOCK_UN)
-            time.sleep(0)
-    finally:
-        os.close(handle)
-
-
-def wait_until_queued(pid: int) -> None:
-    """Return once a process stands in the kernel's queue for some lock."""
-    queued = re.compile(rf"-> FLOCK .* {pid} ")
-    while not queued.search(Path("/proc/locks").read_text()):
-        time.sleep(0)
-
-
 COUNTING = """
     folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
-    turnstile = Turnstile(folder, 60)
+    turnstile = Turnstile(folder)
     say("ready")
     hear()
     for _ in range(rounds):
-        turnstile.enter()
+        turnstile.enter(Patience(60).wait())
         inside = folder / "inside"
         inside.mkdir()
         count = int((folder / "count").read_text())
@@ -82,9 +60,9 @@ def test_a_lone_writer_gets_its_turn_before_a_busy_one_comes_back(
 ) -> None:
     order: list[str] = []
     lone = """
-        turnstile = Turnstile(Path(sys.argv[1]), 60)
+        turnstile = Turnstile(Path(sys.argv[1]))
         while hear():
-            turnstile.enter()
+            turnstile.enter(Patience(60).wait())
             with open(sys.argv[2], "a") as log:
                 log.write("lone ")
             turnstile.leave()
@@ -93,11 +71,11 @@ def test_a_lone_writer_gets_its_turn_before_a_busy_one_comes_back(
     log = tmp_path / "log"
     with Program(lone, tmp_path, log) as program:
         for _ in range(20):
-            turnstile.enter()
+            turnstile.enter(PATIENCE.wait())
             program.say()
             wait_until_held(tmp_path / "gate")
             turnstile.leave()
-            turnstile.enter()
+            turnstile.enter(PATIENCE.wait())
             with log.open("a") as entry:
                 entry.write("busy ")
             turnstile.leave()
@@ -111,9 +89,9 @@ def test_a_wait_that_takes_too_long_names_the_file_that_is_locked(
 ) -> None:
     holder = os.open(tmp_path / name, os.O_RDWR | os.O_CREAT)
     fcntl.flock(holder, fcntl.LOCK_EX)
-    impatient = Turnstile(tmp_path, 0.05)
+    impatient = Turnstile(tmp_path)
     with pytest.raises(StoreBusy, match=str(tmp_path / name)):
-        impatient.enter()
+        impatient.enter(Patience(0.05).wait())
     os.close(holder)
     impatient.close()
 
@@ -124,14 +102,14 @@ def test_a_waiter_that_gave_up_keeps_nothing_locked(
 ) -> None:
     holder = os.open(tmp_path / name, os.O_RDWR | os.O_CREAT)
     fcntl.flock(holder, fcntl.LOCK_EX)
-    impatient = Turnstile(tmp_path, 0.05)
+    impatient = Turnstile(tmp_path)
     with pytest.raises(StoreBusy):
-        impatient.enter()
+        impatient.enter(Patience(0.05).wait())
     os.close(holder)
     for _ in range(3):
-        turnstile.enter()
+        turnstile.enter(PATIENCE.wait())
         turnstile.leave()
-    impatient.enter()
+    impatient.enter(Patience(0.05).wait())
     impatient.leave()
     impatient.close()
 
@@ -139,10 +117,10 @@ def test_a_waiter_that_gave_up_keeps_nothing_locked(
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the kernel does not tell who waits")
 def test_an_interrupted_waiter_keeps_nothing_locked(tmp_path: Path) -> None:
     program = """
-        turnstile = Turnstile(Path(sys.argv[1]), 60)
+        turnstile = Turnstile(Path(sys.argv[1]))
         say("asking")
         try:
-            turnstile.enter()
+            turnstile.enter(Patience(60).wait())
         except KeyboardInterrupt:
             say("interrupted")
         while threading.active_count() > 1:
@@ -159,8 +137,8 @@ def test_an_interrupted_waiter_keeps_nothing_locked(tmp_path: Path) -> None:
         assert waiter.hear() == "interrupted"
         os.close(holder)
         assert waiter.hear() == "nobody waits any more"
-        impatient = Turnstile(tmp_path, 1)
-        impatient.enter()
+        impatient = Turnstile(tmp_path)
+        impatient.enter(Patience(1).wait())
         impatient.leave()
         impatient.close()
 
@@ -170,9 +148,9 @@ def test_a_killed_process_frees_what_it_held(
     tmp_path: Path, turnstile: Turnstile, stage: str
 ) -> None:
     program = """
-        turnstile = Turnstile(Path(sys.argv[1]), 60)
+        turnstile = Turnstile(Path(sys.argv[1]))
         say("asking")
-        turnstile.enter()
+        turnstile.enter(Patience(60).wait())
         say("inside")
         hear()
     """
@@ -189,41 +167,35 @@ def test_a_killed_process_frees_what_it_held(
                 wait_until_held(tmp_path / "gate")
             victim.kill()
             os.close(holder)
-        turnstile.enter()
+        turnstile.enter(PATIENCE.wait())
 
 
 def test_a_forked_child_does_not_keep_what_its_killed_parent_held(
     tmp_path: Path, turnstile: Turnstile
 ) -> None:
     program = """
-        turnstile = Turnstile(Path(sys.argv[1]), 60)
-        turnstile.enter()
-        ears, mouth = os.pipe()
-        child = os.fork()
-        if not child:
-            os.write(mouth, b"forked")
-            signal.pause()
-        os.read(ears, 6)
-        say(child)
+        turnstile = Turnstile(Path(sys.argv[1]))
+        turnstile.enter(Patience(60).wait())
+        say(fork_idle())
         hear()
     """
     with Program(program, tmp_path) as parent:
         child = int(parent.hear())
         try:
-            impatient = Turnstile(tmp_path, 0.05)
+            impatient = Turnstile(tmp_path)
             with pytest.raises(StoreBusy):
-                impatient.enter()
+                impatient.enter(Patience(0.05).wait())
             impatient.close()
             parent.kill()
-            turnstile.enter()
+            turnstile.enter(PATIENCE.wait())
         finally:
             os.kill(child, signal.SIGKILL)
 
 
 def test_leaving_twice_and_closing_twice_do_no_harm(tmp_path: Path) -> None:
-    turnstile = Turnstile(tmp_path, PATIENCE)
+    turnstile = Turnstile(tmp_path)
     turnstile.leave()
-    turnstile.enter()
+    turnstile.enter(PATIENCE.wait())
     turnstile.leave()
     turnstile.leave()
     turnstile.close()

@@ -106,6 +106,12 @@ def tally() -> Plan[Tally]:
     return Tally(states=counts, next_due_at=to_datetime(due[0]) if due else None)
 
 
+def served_queues() -> Plan[frozenset[str]]:
+    """The queues that some worker serves whose lease is live."""
+    found = yield Statement("served_queues")
+    return frozenset(queue for (queue,) in found.rows)
+
+
 def _record(row: Row) -> JobRecord:
     (_, job_id, task, queue, priority, state, reason, created_at, due_at, claimed_at, ended_at,
      epoch, deliveries, failures, crashes, worker, payload, envelope, parent, result, error,

@@ -8,7 +8,7 @@ rescuer's own lease.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from jobhost.jobs.outcomes import Counts, Crashed, ErrorInfo, decide
 from jobhost.jobs.records import Ended
@@ -43,6 +43,29 @@ class LiveNode:
     id: str
     worker: str
     lapsed: bool
+
+
+class News(NamedTuple):
+    """What a renewed lease brings along, where a look of its own would cost a journey.
+
+    `lapsed`: a node's lease has run out, or one that has ended still holds jobs. `due_in_us`:
+    until the next scheduled job is due. `ready`: one of the node's queues is not empty.
+    `blocked`: some job waits for a worker that knows its task. `held`: how many jobs stand in
+    the node's name.
+    """
+
+    lapsed: bool
+    due_in_us: int | None
+    ready: bool
+    blocked: bool
+    held: int
+
+
+class Pulse(NamedTuple):
+    """A heartbeat. Not `renewed`: the lease was lost before, and every job with it."""
+
+    renewed: bool
+    news: News | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +119,11 @@ def register(new: NewNode) -> Plan[int]:
     return number
 
 
-def heartbeat(node: int, lease_us: int) -> Plan[bool]:
-    """Renew the lease. False: it was lost before, and every job with it."""
-    renewed = yield Statement("heartbeat", {"node": node, "lease_us": lease_us})
-    return renewed.changed == 1
+def heartbeat(node: int, lease_us: int) -> Plan[Pulse]:
+    """Renew the lease, and hear what there is to do."""
+    renewed = yield Statement("heartbeat", {"node": node, "lease_us": lease_us}, alone=True)
+    news = None if renewed.first is None else News._make(renewed.first)
+    return Pulse(renewed=renewed.changed == 1, news=news)
 
 
 def leave(node: int) -> Plan[None]:

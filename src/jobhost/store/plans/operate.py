@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from jobhost.errors import StoreBusy
+from jobhost.ids import format_id
 from jobhost.jobs.states import FINAL, Move, State, may
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans.cycle import draw_numbers
@@ -29,6 +31,9 @@ class Redriven:
     state: State
 
 
+_LOOKS_MAX: Final = 100
+"""Each waits for a move of somebody else to end: far more than a job makes in a moment."""
+
 _WAITING: Final = {
     State.READY: ("cancel_ready", "leave_ready_by_job"),
     State.SCHEDULED: ("cancel_scheduled", "leave_scheduled"),
@@ -42,10 +47,10 @@ def cancel(job_id: bytes, reason: str) -> Plan[CancelResult | None]:
     A waiting job ends at once, in this transaction. A running one is asked through
     its worker. One that has ended stays as it is.
     """
-    found = yield Statement("find_job", {"id": job_id})
-    if found.first is None:
+    found = yield from _find(job_id)
+    if found is None:
         return None
-    job, queue, state = found.first[0], found.first[1], State(found.first[2])
+    job, queue, state = found
     if state in FINAL:
         return CancelResult.TOO_LATE
     if state is State.RUNNING:
@@ -62,10 +67,10 @@ def redrive(job_id: bytes) -> Plan[Redriven | None]:
 
     Its epoch and its history are kept.
     """
-    found = yield Statement("find_job", {"id": job_id})
-    if found.first is None:
+    found = yield from _find(job_id)
+    if found is None:
         return None
-    job, state = found.first[0], State(found.first[2])
+    job, _, state = found
     if not may(Move.REDRIVE, state, State.READY):
         return Redriven(done=False, state=state)
     yield Statement("keep_last_attempt", {"job": job})
@@ -73,3 +78,19 @@ def redrive(job_id: bytes) -> Plan[Redriven | None]:
     yield Statement("redrive", {"job": job, "seq": seq})
     yield Statement("leave_done", {"job": job})
     return Redriven(done=True, state=State.READY)
+
+
+def _find(job_id: bytes) -> Plan[tuple[int, str, State] | None]:
+    """Number, queue and state of a job, and the right to move it until the transaction ends.
+
+    Where many write at a time it may just be on its way from one table into another: it is
+    looked for again. Raises StoreBusy if it is never met at rest.
+    """
+    for _ in range(_LOOKS_MAX):
+        found = yield Statement("find_job", {"id": job_id})
+        if found.first is None:
+            return None
+        job, queue, state = found.first[:3]
+        if state is not None:
+            return job, queue, State(state)
+    raise StoreBusy(f"job {format_id(job_id)} is moved by others all the time: repeat")

@@ -60,7 +60,8 @@ def _unpark() -> Plan[int]:
     served = yield Statement("served", {"limit": STAGE_BATCH})
     if served.rows:
         jobs = json.dumps([job for (job,) in served.rows])
-        yield Statement("unpark", {"jobs": jobs})
+        first_seq = yield from draw_numbers(len(served.rows))
+        yield Statement("unpark", {"jobs": jobs, "first_seq": first_seq})
         yield Statement("leave_blocked", {"jobs": jobs})
     return len(served.rows)
 

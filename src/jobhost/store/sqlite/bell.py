@@ -13,7 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from jobhost.store.seam import Ring
+
 _SUFFIX: Final = ".bell"
+
+_ANYTHING: Final = Ring.READY | Ring.DUE
+"""One byte does not say for what: to look costs little here."""
 
 _TIME_STEP_NS: Final = 2_000_000_000
 """The coarsest step in which file systems tell the time: two changes of a folder within one
@@ -33,14 +38,14 @@ class SocketBell:
         self._inner.settimeout(0)
         self._striker.settimeout(0)
 
-    def wait(self, timeout_seconds: float) -> bool:
-        """Sleep until somebody rings or the time is over; whether another process rang."""
+    def wait(self, timeout_seconds: float) -> Ring:
+        """Sleep until somebody rings or the time is over; for what another process rang."""
         ready, _, _ = select.select([self._outer, self._inner], [], [], max(0.0, timeout_seconds))
         for ringing in ready:
             with suppress(OSError):
                 while ringing.recv(1):
                     pass
-        return self._outer in ready
+        return _ANYTHING if self._outer in ready else Ring.SILENCE
 
     def ring(self) -> None:
         """Wake the sleeper from another thread of this process."""

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from jobhost.clock import Clock
-from jobhost.errors import StoreError, StoreUnavailable
+from jobhost.errors import StoreError, StoreGone, StoreUnavailable
 from jobhost.store.plan import Reply, Row, Statement
 from jobhost.store.sqlite.catalogue import Sql, statements
-from jobhost.store.sqlite.faults import DRIVER_ERRORS, translate
+from jobhost.store.sqlite.faults import DRIVER_ERRORS, is_busy, translate
+from jobhost.store.sqlite.patience import Patience, Wait
 from jobhost.store.sqlite.turnstile import Turnstile
 
 CACHE_KIB: Final = 2 * 1024
@@ -22,6 +24,16 @@ system's cache: four times as much brought nothing in a drain, and cost a worker
 
 CHECKPOINT_PAGES: Final = 8000
 """Pages of the WAL (32 MiB) after which a commit also moves them into the file."""
+
+_STRETCH_SECONDS: Final = 0.1
+"""SQLite's own wait for a locked file cannot be cut short, so it is asked to wait that often."""
+
+_PAUSE_SECONDS: Final = 0.001
+"""Pause between these waits, since SQLite refuses some of them at once."""
+
+_CLOSING_SECONDS: Final = 0.1
+"""Longest wait of a connection that closes. It closes all the same then: whoever holds the floor
+has the file open, so this is not the last one, which moves the WAL into the file."""
 
 _CHUNKS: Final = (64, 16, 4, 1)
 """Rows of one statement: a few sizes, so that every text is prepared once."""
@@ -35,7 +47,7 @@ class Target:
         path: The database file.
         folder: The folder of locks beside it.
         synchronous: "FULL", or "NORMAL": then a power cut may lose the last commits.
-        busy_seconds: Longest wait for the turn to write.
+        busy_seconds: Longest wait for others: for the turn to write, and for SQLite's locks.
         clock: The store's clock.
     """
 
@@ -46,22 +58,46 @@ class Target:
     clock: Clock
 
 
+FileId = tuple[int, int]
+"""Device and inode: what makes a file the same one, whatever stands under its name."""
+
+
+def file_at(path: Path) -> FileId | None:
+    """Which file stands there; None when there is none. Raises StoreUnavailable if that cannot
+    be told."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{path} cannot be looked at: {error.strerror}; check the rights of its folder"
+        ) from error
+    return found.st_dev, found.st_ino
+
+
 class SqliteConnection:
     """A connection in the hands of one thread at a time.
 
     Args:
         target: Where and how.
         writes: Whether its transactions write; those pass the turnstile.
+        file: The file that must stand at the target's path; by default the one that does.
     """
 
-    def __init__(self, target: Target, *, writes: bool) -> None:
+    def __init__(self, target: Target, *, writes: bool, file: FileId | None = None) -> None:
         self._target = target
-        self._writes = writes
         self._pid = os.getpid()
-        self._turnstile = Turnstile(target.folder, target.busy_seconds) if writes else None
+        self._patience = Patience(target.busy_seconds)
+        self._turnstile = Turnstile(target.folder) if writes else None
         self._statements = statements()
         self._now = target.clock.now()
+        self._file = file
+        if file is not None:
+            self._refuse_other_file()
         self._raw = self._open()
+        # Looked up once it is open: some layered file systems change both numbers then.
+        self._file = file or file_at(target.path)
 
     def begin(self) -> None:
         """Open a transaction; a writing one waits for its turn first.
@@ -73,9 +109,15 @@ class SqliteConnection:
         if self._turnstile is None:
             self.begin_snapshot()
             return
-        self._turnstile.enter()
+        wait = self._patience.wait()
         try:
-            self._plain("BEGIN IMMEDIATE")
+            self._turnstile.enter(wait)
+        except StoreUnavailable:
+            self._refuse_other_file()  # the locks went with it
+            raise
+        try:
+            self._refuse_other_file()
+            self._execute("BEGIN IMMEDIATE", wait=wait)
             self._now = self._target.clock.now()
         except BaseException:
             self._turnstile.leave()
@@ -85,14 +127,14 @@ class SqliteConnection:
         """Execute one statement. Raises StoreError."""
         sql = self._statements[statement.name]
         params = {**statement.params, "now": self._now} if sql.wants_now else statement.params
+        if statement.rows is not None:
+            return Reply([], self._execute_rows(sql, params, statement.rows))
+        cursor = self._execute(sql.text, params)
         try:
-            if statement.rows is not None:
-                return Reply([], self._execute_rows(sql, params, statement.rows))
-            cursor = self._raw.execute(sql.text, params)
             rows: list[Row] = cursor.fetchall() if cursor.description else []
-            return Reply(rows, max(cursor.rowcount, 0))
         except DRIVER_ERRORS as error:
             raise translate(error, self._target.path) from error
+        return Reply(rows, max(cursor.rowcount, 0))
 
     def script(self, text: str) -> None:
         """Execute the statements of a migration inside the open transaction."""
@@ -100,12 +142,12 @@ class SqliteConnection:
         for line in text.splitlines(keepends=True):
             part += line
             if sqlite3.complete_statement(part):
-                self._plain(part)
+                self._execute(part)
                 part = ""
 
     def commit(self) -> None:
         """Make it durable, and let the next writer in."""
-        self._plain("COMMIT")
+        self._execute("COMMIT")
         if self._turnstile is not None:
             self._turnstile.leave()
 
@@ -121,9 +163,10 @@ class SqliteConnection:
         """Switch the file to a write-ahead log, which it then stays in."""
         if self._turnstile is None:
             raise TypeError("only a writing connection changes the journal")
-        self._turnstile.enter()
+        wait = self._patience.wait()
+        self._turnstile.enter(wait)
         try:
-            self._plain("PRAGMA journal_mode = WAL")
+            self._execute("PRAGMA journal_mode = WAL", wait=wait)
         finally:
             self._turnstile.leave()
 
@@ -134,12 +177,18 @@ class SqliteConnection:
     def begin_snapshot(self) -> None:
         """Open a transaction that reads one consistent state."""
         self._refuse_other_process()
-        self._plain("BEGIN")
+        self._refuse_other_file()
+        self._execute("BEGIN")
         self._now = self._target.clock.now()
 
     def end_snapshot(self) -> None:
         """Close it."""
-        self._plain("COMMIT")
+        self._execute("COMMIT")
+
+    def hurry(self, seconds: float) -> None:
+        """No wait for others is longer than this any more, one that is going on included. From
+        any thread, and from a signal handler."""
+        self._patience.shorten(seconds)
 
     def close(self) -> None:
         """Close. The last one to close moves the WAL into the file, so it waits for its turn."""
@@ -148,8 +197,9 @@ class SqliteConnection:
             return
         entered = False
         if self._turnstile is not None:
+            self._patience.shorten(_CLOSING_SECONDS)
             with suppress(StoreError):
-                self._turnstile.enter()
+                self._turnstile.enter(self._patience.wait())
                 entered = True
         with suppress(sqlite3.Error):
             self._raw.close()
@@ -169,6 +219,11 @@ class SqliteConnection:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._raw))
 
     @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._target.path
+
+    @property
     def inherited(self) -> bool:
         """Whether this process got the connection through a fork."""
         return self._pid != os.getpid()
@@ -180,13 +235,23 @@ class SqliteConnection:
                 "open the worker after forking"
             )
 
+    def _refuse_other_file(self) -> None:
+        """Nobody would ever find what is written to a file that has lost its name."""
+        path = self._target.path
+        if (found := file_at(path)) != self._file:
+            what = "was deleted or moved away" if found is None else "was replaced by another file"
+            raise StoreGone(
+                f"{path} {what} while this process used it, so what was under way could not "
+                "be recorded: put the right file there, and start the process again"
+            )
+
     def _open(self) -> sqlite3.Connection:
         path = self._target.path
         try:
             raw = sqlite3.connect(
                 path.absolute().as_uri() + "?mode=rw",
                 uri=True,
-                timeout=self._target.busy_seconds,
+                timeout=min(_STRETCH_SECONDS, self._target.busy_seconds),
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -211,15 +276,23 @@ class SqliteConnection:
                 many = sql.for_rows(size)
                 values = [*chain.from_iterable(rows[at : at + size])]
                 values += [params[name] for name in many.names]
-                changed += self._raw.execute(many.text, values).rowcount
+                changed += self._execute(many.text, values).rowcount
                 at += size
         return changed
 
-    def _plain(self, sql: str) -> None:
-        try:
-            self._raw.execute(sql)
-        except sqlite3.Error as error:
-            raise translate(error, self._target.path) from error
+    def _execute(
+        self, sql: str, params: Mapping[str, Any] | Sequence[Any] = (), *, wait: Wait | None = None
+    ) -> sqlite3.Cursor:
+        """Execute, again and again while another has the file locked: such a statement has done
+        nothing. Raises StoreError."""
+        while True:
+            try:
+                return self._raw.execute(sql, params)
+            except DRIVER_ERRORS as error:
+                wait = wait or self._patience.wait()
+                if not is_busy(error) or not wait.left:
+                    raise translate(error, self._target.path) from error
+                time.sleep(_PAUSE_SECONDS)
 
 
 class Snapshot:

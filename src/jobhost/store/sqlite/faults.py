@@ -25,7 +25,7 @@ _BY_CODE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_IOERR: (StoreUnavailable, "had an input/output error; check the disk"),
     sqlite3.SQLITE_PERM: (StoreUnavailable, "may not be opened; check its owner and mode"),
     sqlite3.SQLITE_CORRUPT: (StoreDamaged, "is damaged; stop all workers and restore a backup"),
-    sqlite3.SQLITE_NOTADB: (StoreDamaged, "is not an SQLite database; check the address"),
+    sqlite3.SQLITE_NOTADB: (StoreDamaged, "is not an SQLite database; choose another path"),
     sqlite3.SQLITE_TOOBIG: (StoreRefusedData, "refused a value as too long"),
     sqlite3.SQLITE_CONSTRAINT: (StoreRefusedData, "refused a value"),
     sqlite3.SQLITE_MISMATCH: (StoreRefusedData, "refused a value of the wrong type"),
@@ -33,6 +33,14 @@ _BY_CODE: dict[int, tuple[type[StoreError], str]] = {
 
 DRIVER_ERRORS = (sqlite3.Error, UnicodeError, OverflowError)
 """What the driver raises: its own errors, and Python's for values that it cannot bind."""
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the file is locked by somebody else, and the statement may simply be repeated."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(code, int) or code == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        return False
+    return code & _PRIMARY == sqlite3.SQLITE_BUSY
 
 
 def translate(error: Exception, path: Path) -> StoreError:

@@ -13,11 +13,13 @@ from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from jobhost.clock import Clock
-from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
-from jobhost.store.plan import Plan, Statement, run, run_async
+from jobhost.errors import SchemaMismatch, StoreUnavailable
+from jobhost.store.plan import Plan, run, run_async
+from jobhost.store.plans.hot import STEP_BY_STEP, HotPlans
+from jobhost.store.seam import Pace
 from jobhost.store.sqlite import presence, schema
 from jobhost.store.sqlite.bell import Ringer, SocketBell
-from jobhost.store.sqlite.connection import SqliteConnection, Target
+from jobhost.store.sqlite.connection import FileId, SqliteConnection, Target, file_at
 from jobhost.store.sqlite.shared import SharedConnection
 
 T = TypeVar("T")
@@ -26,8 +28,8 @@ OLDEST_SQLITE: Final = (3, 35, 0)
 """The first with RETURNING."""
 
 BUSY_SECONDS: Final = 15.0
-"""Longest wait for the turn to write: far above any of our transactions, below the patience
-of a web server."""
+"""Longest wait for others, in the queue and for a stranger's lock together: far above any of our
+transactions, below the patience of a web server."""
 
 
 class SqliteStore:
@@ -62,6 +64,16 @@ class SqliteStore:
             path = path.replace(sign, quote(sign))
         return f"sqlite:///{path}"
 
+    @property
+    def pace(self) -> Pace:
+        """Often: a look costs no journey here."""
+        return Pace(poll_seconds=1.0, stage_seconds=1.0)
+
+    @property
+    def hot(self) -> HotPlans:
+        """Step by step: a statement costs no journey here."""
+        return STEP_BY_STEP
+
     def write(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan in a writing transaction on the process's own connection."""
         self._notice_fork()
@@ -82,12 +94,15 @@ class SqliteStore:
         self._notice_fork()
         return await run_async(self._process.reader, make, self._process.hop)
 
-    def session(self) -> "SqliteSession":
-        """A connection of its own, for one owner."""
+    def session(self, *, apart: bool = True) -> "SqliteSession":
+        """A connection of its own, for one owner: they cost little here."""
         return SqliteSession(self._connect(writes=True))
 
     def migrate(self) -> list[str]:
         """Create the file if need be and bring its schema to this release."""
+        _refuse_old_sqlite()
+        if self._path.exists():
+            self._applied()
         self._create_file()
         connection = SqliteConnection(self._target, writes=True)
         try:
@@ -132,11 +147,12 @@ class SqliteStore:
             self._process = self._new_process()
 
     def _connect(self, *, writes: bool) -> SqliteConnection:
-        with self._process.schema_lock:
-            if not self._process.schema_is_current:
+        process = self._process
+        with process.schema_lock:
+            if process.file is None:
                 self._ensure_schema(create=writes)
-                self._process.schema_is_current = True
-        return SqliteConnection(self._target, writes=writes)
+                process.file = file_at(self._path)
+        return SqliteConnection(self._target, writes=writes, file=process.file)
 
     def _ensure_schema(self, *, create: bool) -> None:
         if not self._path.exists():
@@ -148,28 +164,23 @@ class SqliteStore:
             self.migrate()
             return
         _refuse_old_sqlite()
-        if create:
-            self._make_folder()
-        applied = self._applied()
-        schema.refuse_newer(applied)
-        if applied < schema.newest():
+        if schema.newest() not in self._applied():
             if not create:
                 raise SchemaMismatch(
                     f"{self._path} has no current jobhost schema: run 'jobhost migrate'"
                 )
             self.migrate()
+        elif create:
+            self._make_folder()
 
-    def _applied(self) -> int:
+    def _applied(self) -> set[int]:
+        """The migrations in the file. This comes before anything is made or changed: the file
+        may belong to another program, or be no database."""
         connection = SqliteConnection(self._target, writes=False)
         try:
-            rows = connection.execute(Statement("applied_migrations")).rows
-        except StoreError as error:
-            if "no such table" in str(error):
-                return 0
-            raise
+            return schema.applied(connection)
         finally:
             connection.close()
-        return max((number for number, _ in rows), default=0)
 
     def _make_folder(self) -> None:
         try:
@@ -181,7 +192,6 @@ class SqliteStore:
             ) from error
 
     def _create_file(self) -> None:
-        _refuse_old_sqlite()
         if not self._path.parent.is_dir():
             raise StoreUnavailable(
                 f"the folder {self._path.parent} does not exist: create it, or change the address"
@@ -210,7 +220,7 @@ class _Process:
         self.reader = SharedConnection(lambda: connect(writes=False))
         self.ringer = Ringer(folder)
         self.schema_lock = threading.Lock()
-        self.schema_is_current = False
+        self.file: FileId | None = None  # the one whose schema is known to be current
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="jobhost-store")
 
     async def hop(self, function: Callable[[], T]) -> T:
@@ -240,6 +250,11 @@ class SqliteSession:
     def __init__(self, connection: SqliteConnection) -> None:
         self._connection = connection
 
+    @property
+    def hot(self) -> HotPlans:
+        """Step by step: a statement costs no journey here."""
+        return STEP_BY_STEP
+
     def write(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan in a writing transaction."""
         return run(self._connection, make)
@@ -247,6 +262,10 @@ class SqliteSession:
     def read(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan that only reads, without waiting for a turn to write."""
         return run(self._connection.reading(), make)
+
+    def hurry(self, seconds: float) -> None:
+        """No wait of this connection is longer any more, one that is going on included."""
+        self._connection.hurry(seconds)
 
     def close(self) -> None:
         """Close the connection."""

@@ -3,13 +3,18 @@
 SQLite lets a waiting writer poll with growing pauses, so one busy writer starves the
 others. Here every write passes two locked files: the *gate*, where writers queue, and the
 *floor*, held while writing. Who holds the gate is next; having got the floor, it opens
-the gate again. A writer that has just finished must queue at the gate like all others.
+the gate again. A writer that has just finished comes to the gate like all others.
+
+That is fair, but no strict order of arrival: who comes just when the gate opens may slip in
+before the first in the queue has woken up. This gap opens once a write, for some microseconds;
+so a writer in the queue loses a turn to it now and then, but has no reason to lose many in a row.
 
 Checkpoints happen inside a commit or a close, so they hold the floor too, and never run
 beside another process's commit. (SQLite before 3.51.3 can corrupt a file there.)
 
-The locks are of the `flock` kind: they belong to the open file, the kernel frees them
-when the process dies, and waiters on them are served in turn.
+The locks are of the `flock` kind: they belong to the open file, and the kernel frees them
+when the process dies. Linux wakes those who wait for one in the order in which they came; other
+systems promise no order.
 """
 
 import fcntl
@@ -21,10 +26,14 @@ from pathlib import Path
 from typing import Final
 
 from jobhost.errors import StoreBusy, StoreUnavailable
+from jobhost.store.sqlite.patience import Wait
 from jobhost.store.sqlite.presence import let_go_in_children
 
 _POLL_SECONDS: Final = 0.0002
 """Pause between looks at the floor. Only the one holder of the gate looks, so it stays fair."""
+
+_LOOK_SECONDS: Final = 0.05
+"""Pause between looks, from the queue, at whether the wait was cut short."""
 
 
 class Turnstile:
@@ -32,23 +41,20 @@ class Turnstile:
 
     Args:
         folder: Where the two files are; it must exist.
-        timeout_seconds: Longest wait before StoreBusy.
     """
 
-    def __init__(self, folder: Path, timeout_seconds: float) -> None:
+    def __init__(self, folder: Path) -> None:
         self._gate_path = folder / "gate"
         self._floor_path = folder / "floor"
-        self._timeout = timeout_seconds
         self._gate: int | None = None
         self._floor: int | None = None
         let_go_in_children(self.close)
 
-    def enter(self) -> None:
-        """Wait for the turn. Raises StoreBusy when it does not come in time."""
-        deadline = time.monotonic() + self._timeout
-        self._pass_gate(deadline)
+    def enter(self, wait: Wait) -> None:
+        """Wait for the turn. Raises StoreBusy when it does not come before the wait is over."""
+        self._pass_gate(wait)
         try:
-            self._take_floor(deadline)
+            self._take_floor(wait)
         finally:
             _unlock(self._gate)
 
@@ -63,21 +69,21 @@ class Turnstile:
                 os.close(handle)
         self._gate = self._floor = None
 
-    def _pass_gate(self, deadline: float) -> None:
+    def _pass_gate(self, wait: Wait) -> None:
         if self._gate is None:
             self._gate = _open(self._gate_path)
         if not _try_lock(self._gate):
-            handle = _Queued(self._gate_path).wait(deadline)
+            handle = _Queued(self._gate_path).wait(wait)
             os.close(self._gate)
             self._gate = handle
 
-    def _take_floor(self, deadline: float) -> None:
+    def _take_floor(self, wait: Wait) -> None:
         if self._floor is None:
             self._floor = _open(self._floor_path)
         while not _try_lock(self._floor):
-            if time.monotonic() > deadline:
+            if not wait.left:
                 raise StoreBusy(
-                    f"another process has been writing for {self._timeout:.0f}s "
+                    f"another process has been writing for {wait.lasted:.0f}s "
                     f"({self._floor_path} is locked): find it with 'fuser {self._floor_path}'"
                 )
             time.sleep(_POLL_SECONDS)
@@ -97,11 +103,12 @@ class _Queued:
         self._given_up = False
         self._ready = threading.Event()
 
-    def wait(self, deadline: float) -> int:
-        """The locked file. Raises StoreBusy after the deadline."""
+    def wait(self, wait: Wait) -> int:
+        """The locked file. Raises StoreBusy when the wait is over."""
         try:
             threading.Thread(target=self._queue, name="jobhost-turnstile", daemon=True).start()
-            self._ready.wait(max(0.0, deadline - time.monotonic()))
+            while not self._ready.wait(min(wait.left, _LOOK_SECONDS)) and wait.left:
+                pass
         except BaseException:
             self._give_up()
             raise

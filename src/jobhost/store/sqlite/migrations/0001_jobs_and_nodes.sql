@@ -36,7 +36,7 @@ END;
 -- The children of a job, for the few jobs that have a parent.
 CREATE INDEX jobhost_job_parent ON jobhost_job (parent) WHERE parent IS NOT NULL;
 
--- In the order in which jobs are claimed. lane 0: handed back, before lane 1: fresh.
+-- In the order in which jobs are claimed. lane 0: come back, before lane 1: fresh.
 CREATE TABLE jobhost_ready (
     queue TEXT NOT NULL,
     priority INTEGER NOT NULL,
@@ -68,14 +68,12 @@ CREATE TABLE jobhost_scheduled (
 
 CREATE INDEX jobhost_scheduled_due ON jobhost_scheduled (due_at, priority DESC, job);
 
--- reason: what the job waits for, in words. lane and seq: its place when it comes back.
+-- reason: what the job waits for, in words.
 CREATE TABLE jobhost_blocked (
     job INTEGER PRIMARY KEY,
     reason TEXT NOT NULL,
     queue TEXT NOT NULL,
     priority INTEGER NOT NULL,
-    lane INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
     task TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     deliveries INTEGER NOT NULL,

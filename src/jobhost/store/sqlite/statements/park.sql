@@ -1,7 +1,6 @@
--- They wait outside the queue, keeping their place in it.
+-- They wait outside the queue.
 INSERT INTO jobhost_blocked
-    (job, reason, queue, priority, lane, seq, task, epoch, deliveries, failures, crashes)
-SELECT r.job, :reason, r.queue, r.priority, r.lane, r.seq, r.task, r.epoch, r.deliveries,
-    r.failures, r.crashes
+    (job, reason, queue, priority, task, epoch, deliveries, failures, crashes)
+SELECT r.job, :reason, r.queue, r.priority, r.task, r.epoch, r.deliveries, r.failures, r.crashes
 FROM jobhost_ready r
 WHERE r.queue = :queue AND r.job IN (SELECT value FROM json_each(:jobs))

@@ -1,0 +1,27 @@
+"""Jobs that wait although nobody would come for them: what to say, and what to do about it."""
+
+from collections.abc import Iterable
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from jobhost.jobs.states import State
+
+if TYPE_CHECKING:
+    from jobhost.app import JobHost
+    from jobhost.jobs.records import JobRecord
+
+_WAITING: Final = frozenset({State.READY, State.SCHEDULED})
+"""A blocked job has a reason of its own."""
+
+
+def queues_without_worker(host: "JobHost", jobs: "Iterable[JobRecord]") -> list[str]:
+    """The queues of the waiting ones among these jobs that no living worker serves, by name."""
+    from jobhost.store.plans.look import served_queues
+
+    queues = {job.queue for job in jobs if job.state in _WAITING}
+    return sorted(queues - host.store.read(served_queues)) if queues else []
+
+
+def advice(queue: str) -> str:
+    """The sentence about such a queue, with the next step."""
+    return f"no worker serves queue {queue!r}: start one with --queues {quote(queue)}"

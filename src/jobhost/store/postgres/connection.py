@@ -1,0 +1,228 @@
+"""One connection to the server: transactions, statements by name, and a new start when it broke."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8BinaryDumper
+
+from jobhost.errors import StoreError, StoreUnavailable
+from jobhost.store.plan import Reply, Row, Statement
+from jobhost.store.postgres import arrays
+from jobhost.store.postgres.catalogue import statements
+from jobhost.store.postgres.faults import DRIVER_ERRORS, translate
+from jobhost.store.postgres.target import SETTINGS, Target
+from jobhost.store.postgres.watchdog import Wait, watch
+
+_WAIT_SECONDS: Final = 20.0
+"""Longest wait for an answer: the server's own time-outs come first, if it still works."""
+
+_SLOW: Final = {"tally": 300}
+"""Seconds for statements that may take longer than others: a person waits for them, and nobody
+else."""
+
+_MIGRATION_SECONDS: Final = 600
+
+
+class PostgresConnection:
+    """A connection in the hands of one thread at a time; opened by its first use.
+
+    After an error that broke it the next transaction opens another: nothing survives of it
+    but what `on_open` sets up.
+
+    Args:
+        target: Where and how.
+        on_open: Called with each new connection of the driver.
+    """
+
+    def __init__(
+        self, target: Target, on_open: Callable[["psycopg.Connection[Row]"], None] | None = None
+    ) -> None:
+        self._target = target
+        self._on_open = on_open
+        self._pid = os.getpid()
+        self._raw: psycopg.Connection[Row] | None = None
+        self._in_transaction = False
+        self._wait = Wait(_WAIT_SECONDS)
+        self._statements = statements(target.schema, server_time=target.clock is None)
+
+    def begin(self) -> None:
+        """Prepare for a transaction; it is opened by its first statement, unless that commits by
+        itself."""
+        self._refuse_other_process()
+        self._in_transaction = False
+        self._opened()
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute one statement. Raises StoreError."""
+        found = self._statements[statement.name]
+        params = statement.params
+        if found.wants_now and self._target.clock is not None:
+            params = {**params, "now": self._target.clock.now()}
+        try:
+            if not self._in_transaction and (self._target.pooled or not statement.alone):
+                self._open_transaction(statement.name)
+            return self._run(found.text, params, _SLOW.get(statement.name, 0))
+        except DRIVER_ERRORS as error:
+            raise translate(error, self._target.place) from error
+
+    def commit(self) -> None:
+        """Make it durable."""
+        if self._in_transaction:
+            self._plain("COMMIT")
+            self._in_transaction = False
+
+    def rollback(self) -> None:
+        """Undo whatever is open; let go of a connection that broke. Never raises."""
+        self._in_transaction = False
+        raw = self._raw
+        if raw is None:
+            return
+        with suppress(psycopg.Error):
+            if not raw.closed and raw.info.transaction_status is not TransactionStatus.IDLE:
+                raw.execute("ROLLBACK")
+        if raw.closed or raw.broken or raw.info.transaction_status is not TransactionStatus.IDLE:
+            self.drop()
+
+    def script(self, text: str) -> None:
+        """Execute the statements of a migration inside the open transaction."""
+        self._plain(text, _MIGRATION_SECONDS)
+
+    def begin_migration(self) -> None:
+        """Open the transaction of a migration: one at a time, patient with itself, and impatient
+        with the locks that it needs, since whoever waits behind it waits as well."""
+        self.begin()
+        self._plain("BEGIN")
+        self._in_transaction = True
+        self._plain(f"SET LOCAL statement_timeout = '{_MIGRATION_SECONDS}s'")
+        self._plain("SET LOCAL lock_timeout = '1min'")
+        key = sql.Literal(f"jobhost migrate {self._target.schema}").as_string()
+        self._plain(f"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))")
+
+    def reading(self) -> "Look":
+        """This connection for a plan that only reads, of one statement."""
+        return Look(self)
+
+    @property
+    def raw(self) -> "psycopg.Connection[Row] | None":
+        """The driver's connection, if one is open."""
+        return self._raw
+
+    @property
+    def target(self) -> Target:
+        """Where it leads."""
+        return self._target
+
+    def hurry(self, seconds: float) -> None:
+        """No wait for the server is longer than this from now on; it ends in StoreBusy, or in
+        StoreUnavailable if the server does not even take a cancel."""
+        self._wait.shorten(seconds)
+
+    def close(self) -> None:
+        """Close it. Idempotent; the next transaction opens another."""
+        if self._pid == os.getpid():
+            self.drop()
+
+    def drop(self) -> None:
+        """Let go of the driver's connection."""
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            with suppress(psycopg.Error):
+                raw.close()
+
+    def _opened(self) -> "psycopg.Connection[Row]":
+        if self._raw is not None and not self._raw.closed:
+            return self._raw
+        try:
+            self._raw = self._connect()
+            watch(self._wait)
+            if self._on_open is not None:
+                self._on_open(self._raw)
+        except DRIVER_ERRORS as error:
+            self.drop()
+            raise translate(error, self._target.place) from error
+        return self._raw
+
+    def _connect(self) -> "psycopg.Connection[Row]":
+        target = self._target
+        parameters = dict(target.parameters)
+        if not target.pooled:
+            own = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+            parameters["options"] = f"{own} {parameters.get('options') or ''}".strip()
+        raw = psycopg.Connection.connect(**parameters, autocommit=True)
+        raw.prepare_threshold = None if target.pooled else 0
+        raw.adapters.register_dumper(int, Int8BinaryDumper)
+        arrays.register(raw)
+        return raw
+
+    def _open_transaction(self, name: str) -> None:
+        self._plain("BEGIN")
+        self._in_transaction = True
+        if self._target.pooled:
+            settings = "; ".join(f"SET LOCAL {key} = '{value}'" for key, value in SETTINGS.items())
+            self._plain(settings)
+        if name in _SLOW:
+            self._plain(f"SET LOCAL statement_timeout = '{_SLOW[name]}s'")
+
+    def _run(self, text: bytes, params: Mapping[str, Any], at_least: float) -> Reply:
+        raw = self._opened()
+        cursor = raw.cursor(binary=True)
+        self._wait.begin(raw, at_least)
+        try:
+            cursor.execute(text, params)
+        finally:
+            self._wait.end()
+        rows: list[Row] = cursor.fetchall() if cursor.description else []
+        return Reply(rows, max(cursor.rowcount, 0))
+
+    def _plain(self, text: str, at_least: float = 0.0) -> None:
+        try:
+            raw = self._opened()
+            self._wait.begin(raw, at_least)
+            raw.execute(text.encode(), prepare=False)
+        except DRIVER_ERRORS as error:
+            raise translate(error, self._target.place) from error
+        finally:
+            self._wait.end()
+
+    def _refuse_other_process(self) -> None:
+        if self._pid != os.getpid():
+            raise StoreUnavailable(
+                "this connection was opened before a fork and cannot be used in the child: "
+                "open the worker after forking"
+            )
+
+
+class Look:
+    """A connection as the runner sees it when a plan only reads: of one statement, so that it is
+    a snapshot without a transaction around it."""
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        self._connection = connection
+        self._statements = 0
+
+    def begin(self) -> None:
+        """Make ready."""
+        self._statements = 0
+        self._connection.begin()
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute the one statement."""
+        self._statements += 1
+        if self._statements > 1:
+            raise TypeError("a plan that reads has one statement: two are no snapshot")
+        slow = statement.name in _SLOW
+        return self._connection.execute(statement._replace(alone=not slow))
+
+    def commit(self) -> None:
+        """End whatever the pooler needed."""
+        self._connection.commit()
+
+    def rollback(self) -> None:
+        """End it after an error."""
+        with suppress(StoreError):
+            self._connection.rollback()

@@ -1,0 +1,79 @@
+"""PostgreSQL's errors in jobhost's words, each with the next step. Translated here and nowhere
+else."""
+
+from typing import Final
+
+import psycopg
+
+from jobhost.errors import (
+    SchemaMismatch,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreRefusedData,
+    StoreUnavailable,
+)
+
+_BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "25006": (StoreReadOnly, "is read-only, perhaps a standby; connect to the primary"),
+    "28000": (StoreUnavailable, "refused the login; check user and pg_hba.conf"),
+    "28P01": (StoreUnavailable, "refused the password; check the address"),
+    "3D000": (StoreUnavailable, "does not exist; create the database, or change the address"),
+    "3F000": (SchemaMismatch, "has no jobhost schema; run 'jobhost migrate'"),
+    "40001": (StoreBusy, "could not order two transactions; repeat"),
+    "40P01": (StoreBusy, "broke a deadlock; repeat"),
+    "42501": (StoreUnavailable, "refused a right; grant it as 'jobhost roles --sql' shows"),
+    "42P01": (SchemaMismatch, "lacks a jobhost table; run 'jobhost migrate'"),
+    "42883": (SchemaMismatch, "lacks a jobhost function; run 'jobhost migrate'"),
+    "42703": (SchemaMismatch, "has another jobhost schema; run 'jobhost migrate'"),
+    "53100": (StoreFull, "has no disk space left; free some and repeat"),
+    "53200": (StoreUnavailable, "is out of memory; repeat later"),
+    "53300": (StoreUnavailable, "has no connection left; raise max_connections or use a pooler"),
+    "53400": (StoreUnavailable, "reached a configured limit; see its log"),
+    "55P03": (StoreBusy, "kept a lock longer than the time-out; repeat, or find the holder"),
+    "57014": (StoreBusy, "took longer than the time-out of this statement; repeat later"),
+    "57P01": (StoreUnavailable, "ended the connection; repeat"),
+    "57P02": (StoreUnavailable, "crashed and restarts; repeat"),
+    "57P03": (StoreUnavailable, "is starting up or shutting down; repeat"),
+    "57P05": (StoreUnavailable, "ended an idle connection; repeat"),
+    "25P03": (StoreUnavailable, "ended a transaction that stood still; repeat"),
+}
+
+_BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "08": (StoreUnavailable, "lost the connection; repeat"),
+    "22": (StoreRefusedData, "refused a value"),
+    "23": (StoreRefusedData, "refused a value"),
+    "54": (StoreRefusedData, "refused a value as too large"),
+    "57": (StoreUnavailable, "is not available; repeat"),
+    "58": (StoreUnavailable, "had a system error; see its log"),
+    "XX": (StoreDamaged, "found damage; see its log before anything else"),
+}
+
+DRIVER_ERRORS: Final = (psycopg.Error, UnicodeError, OverflowError)
+"""What the driver raises: its own errors, and Python's for values that it cannot send."""
+
+
+def translate(error: Exception, where: str) -> StoreError:
+    """The jobhost error for a driver error. The caller raises it `from` that.
+
+    Args:
+        error: What the driver raised.
+        where: The server and database, without secrets.
+    """
+    if not isinstance(error, psycopg.Error):
+        return StoreRefusedData(f"{where} refused a value: {error}")
+    message = str(error).strip().split("\n", 1)[0]
+    state = error.sqlstate or ""
+    if state in _BY_STATE:
+        kind, what = _BY_STATE[state]
+    elif state[:2] in _BY_CLASS:
+        kind, what = _BY_CLASS[state[:2]]
+    elif isinstance(error, psycopg.DataError):
+        kind, what = StoreRefusedData, "refused a value"
+    elif isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        kind, what = StoreUnavailable, "cannot be reached; check the address, and that it runs"
+    else:
+        kind, what = StoreError, "failed"
+    return kind(f"{where} {what} ({message})")

@@ -1,0 +1,117 @@
+"""The two plans that carry the load, each one statement that commits by itself."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from jobhost.jobs.outcomes import COMPLETED
+from jobhost.jobs.records import Delivery, Ended
+from jobhost.store.plan import Plan, Statement
+from jobhost.store.plans.cycle import CycleReport, Wanted, settle
+from jobhost.store.plans.enqueue import Batch
+from jobhost.store.plans.hot import HotPlans
+from jobhost.store.postgres.arrays import Bigints, Integers, Smallints, Texts, Uuids
+from jobhost.store.postgres.hints import Hints
+
+_HEAD = 5
+"""Columns of the cycle's reply that stand before a job."""
+
+
+def hot_plans(monotonic: Callable[[], float] = time.monotonic) -> HotPlans:
+    """The plans of one owner, such as a worker; they remember where it claimed last."""
+    return HotPlans(enqueue=enqueue, cycle=Claims(monotonic).cycle, announces=True)
+
+
+def enqueue(batch: Batch) -> Plan[int]:
+    """Accept a batch, in its order; see `store.plans.enqueue`. Wakes workers when it commits."""
+    ids, payloads, envelopes = zip(*batch.jobs, strict=True) if batch.jobs else ((), (), ())
+    params = {
+        "task": batch.task,
+        "queue": batch.queue,
+        "priority": batch.priority,
+        "parent": batch.parent,
+        "ids": Uuids(ids),
+        "payloads": Texts(payloads),
+        "envelopes": Texts(envelopes),
+    }
+    if batch.run_at is None and not batch.delay_us:
+        accepted = yield Statement("enqueue_ready", params, alone=True)
+    else:
+        due = {"run_at": batch.run_at, "delay_us": batch.delay_us}
+        accepted = yield Statement("enqueue_scheduled", {**params, **due}, alone=True)
+    count: int = accepted.rows[0][0]
+    return count
+
+
+class Claims:
+    """Cycles of one worker, with its hints.
+
+    Args:
+        monotonic: The clock of the hints.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._node = 0
+        self._hints = Hints()
+
+    def cycle(self, ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
+        """Record and claim; see `store.plans.cycle`. What is no plain success goes step by step,
+        in the same transaction."""
+        if wanted.node != self._node:
+            self._node, self._hints = wanted.node, Hints()
+        completed = [end for end in ended if end.settlement is COMPLETED]
+        others = [end for end in ended if end.settlement is not COMPLETED]
+        lost: list[int] = []
+        cancels: dict[int, str] = {}
+        if others:
+            lease = yield Statement("hold_lease", {"node": wanted.node})
+            if not lease.rows:
+                return CycleReport(lease_live=False)
+            wishes = yield Statement("cancellations", {"node": wanted.node})
+            cancels, node = dict(wishes.rows), wanted.node
+            lost = yield from settle(others, cancels, node=node, writer=node)
+        report = yield from self._record_and_claim(completed, wanted, alone=not others)
+        cancels |= report.cancels
+        if cancels and not cancels.keys().isdisjoint([end.job for end in ended]):
+            yield Statement("forget_cancellations", alone=not others)
+        return replace(report, cancels=cancels, lost=sorted([*report.lost, *lost]))
+
+    def _record_and_claim(
+        self, completed: list[Ended], wanted: Wanted, *, alone: bool
+    ) -> Plan[CycleReport]:
+        queues = wanted.queues if wanted.slots else ()
+        stretches = self._hints.stretches(queues, self._monotonic())
+        names, lows, highs, lanes, seqs = zip(*stretches, strict=True) if stretches else ((),) * 5
+        jobs, epochs, durations, _, results = (
+            zip(*completed, strict=True) if completed else ((),) * 5
+        )
+        reply = yield Statement(
+            "cycle",
+            {
+                "node": wanted.node,
+                "jobs": Bigints(jobs),
+                "epochs": Integers(epochs),
+                "durations": Bigints(durations),
+                "results": Texts(results),
+                "queues": Texts(names),
+                "lows": Smallints(lows),
+                "highs": Smallints(highs),
+                "lanes": Smallints(lanes),
+                "seqs": Bigints(seqs),
+                "tasks": wanted.tasks,
+                "slots": wanted.slots,
+            },
+            alone=alone,
+        )
+        live, lost, cancels, xmin, xmax = reply.rows[0][:_HEAD]
+        if not live:
+            return CycleReport(lease_live=False)
+        claimed = [Delivery._make(row[_HEAD:]) for row in reply.rows if row[_HEAD] is not None]
+        if stretches:
+            self._hints.learn(claimed, wanted.slots, xmin, xmax)
+        return CycleReport(
+            claimed=claimed,
+            lost=lost or [],
+            cancels={int(job): reason for job, reason in (cancels or {}).items()},
+        )

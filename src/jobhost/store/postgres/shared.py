@@ -1,0 +1,144 @@
+"""The process's own connection: threads take turns with it, and its worker listens on it."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import psycopg
+
+from jobhost.errors import StoreError
+from jobhost.store.plan import Reply, Row, Statement
+from jobhost.store.postgres.connection import PostgresConnection
+from jobhost.store.postgres.target import Target
+from jobhost.store.seam import Ring
+
+
+class SharedConnection:
+    """A connection that the threads of a process take turns with, from begin to the end.
+
+    Args:
+        target: Where it leads.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._mutex = threading.Lock()
+        self._heard = Ring.SILENCE
+        self._listen: Callable[[psycopg.Connection[Row]], None] | None = None
+        self._connection = PostgresConnection(target, self._set_up)
+
+    def begin(self) -> None:
+        """Wait for the turn within this process, then make ready for a transaction."""
+        self._mutex.acquire()
+        try:
+            self._connection.begin()
+        except BaseException:
+            self._mutex.release()
+            raise
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute one statement in it."""
+        return self._connection.execute(statement)
+
+    def commit(self) -> None:
+        """Commit. After an error `rollback` must follow, as the runner does."""
+        self._connection.commit()
+        self._mutex.release()
+
+    def rollback(self) -> None:
+        """Undo, and let the next thread in."""
+        self._connection.rollback()
+        self._mutex.release()
+
+    def reading(self) -> "SharedLook":
+        """This connection for a plan that only reads."""
+        return SharedLook(self._mutex, self._connection)
+
+    def listen(self, set_up: Callable[["psycopg.Connection[Row]"], None]) -> None:
+        """Have this connection, and each one after it, listen. Raises StoreError."""
+        with self._mutex:
+            self._listen = set_up
+            self._connection.drop()
+            self._connection.begin()
+
+    def fileno(self) -> int | None:
+        """The socket to sleep on; None without a connection."""
+        raw = self._connection.raw
+        with suppress(psycopg.Error):
+            return None if raw is None or raw.closed else raw.fileno()
+        return None
+
+    def listen_up(self) -> None:
+        """Read what the server has sent by itself: notices of work, or the connection's end."""
+        if not self._mutex.acquire(blocking=False):
+            return  # a statement of another thread reads it
+        try:
+            raw = self._connection.raw
+            if raw is not None and not raw.closed:
+                raw.pgconn.consume_input()
+                while (notice := raw.pgconn.notifies()) is not None:
+                    self._heard |= _meaning(notice.extra.decode())
+        except psycopg.Error:
+            self._connection.drop()
+            with suppress(StoreError):
+                self._connection.begin()
+        finally:
+            self._mutex.release()
+
+    def take_heard(self) -> Ring:
+        """What there was news of since the last call."""
+        heard, self._heard = self._heard, Ring.SILENCE
+        return heard
+
+    def hurry(self, seconds: float) -> None:
+        """No wait for the server is longer than this from now on, in any thread."""
+        self._connection.hurry(seconds)
+
+    def close(self) -> None:
+        """Close it; it opens again when used."""
+        with self._mutex:
+            self._connection.close()
+
+    def _set_up(self, raw: "psycopg.Connection[Row]") -> None:
+        raw.add_notify_handler(self._note)
+        if self._listen is not None:
+            self._listen(raw)
+            self._heard = Ring.READY | Ring.DUE  # what was sent while nobody listened is not known
+
+    def _note(self, notice: psycopg.Notify) -> None:
+        self._heard |= _meaning(notice.payload)
+
+
+class SharedLook:
+    """A turn with the shared connection for a plan that only reads."""
+
+    def __init__(self, mutex: threading.Lock, connection: PostgresConnection) -> None:
+        self._mutex = mutex
+        self._look = connection.reading()
+
+    def begin(self) -> None:
+        """Wait for the turn."""
+        self._mutex.acquire()
+        try:
+            self._look.begin()
+        except BaseException:
+            self._mutex.release()
+            raise
+
+    def execute(self, statement: Statement) -> Reply:
+        """Execute the one statement."""
+        return self._look.execute(statement)
+
+    def commit(self) -> None:
+        """Let the next thread in."""
+        self._look.commit()
+        self._mutex.release()
+
+    def rollback(self) -> None:
+        """Let the next thread in after an error."""
+        self._look.rollback()
+        self._mutex.release()
+
+
+def _meaning(payload: str) -> Ring:
+    """What a notice says: that of a scheduled job has a word."""
+    return Ring.DUE if payload == "due" else Ring.READY

@@ -1,0 +1,2 @@
+-- Wakes all workers, once this commits.
+SELECT pg_notify('jobhost:wake', '')

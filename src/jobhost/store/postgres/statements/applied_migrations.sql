@@ -1,0 +1,2 @@
+-- What was applied so far.
+SELECT number, name FROM jobhost.migration ORDER BY number

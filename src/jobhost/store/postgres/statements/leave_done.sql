@@ -1,0 +1,2 @@
+-- The other half of a redrive.
+DELETE FROM jobhost.done WHERE job = :job AND state <> 'succeeded'

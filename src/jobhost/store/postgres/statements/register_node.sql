@@ -1,0 +1,5 @@
+-- A node enters under an id that is random at each registration, with its first lease.
+INSERT INTO jobhost.node
+    (number, id, host, pid, version, slots, queues, tasks, started_at, heartbeat_at, lease_until)
+VALUES
+    (:number, :id, :host, :pid, :version, :slots, :queues, :tasks, :now, :now, :now + :lease_us)

@@ -1,0 +1,245 @@
+"""The store in a PostgreSQL schema: one connection for the process and its worker, a second one
+for a worker's heartbeat."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from jobhost.clock import Clock
+from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
+from jobhost.store.plan import Plan, Statement, run
+from jobhost.store.plans.hot import HotPlans
+from jobhost.store.postgres import schema
+from jobhost.store.postgres.bell import NotifyBell, listen_to
+from jobhost.store.postgres.connection import PostgresConnection
+from jobhost.store.postgres.hot import hot_plans
+from jobhost.store.postgres.shared import SharedConnection
+from jobhost.store.postgres.target import Target, read_target
+from jobhost.store.seam import Pace
+from jobhost.store.sqlite import presence
+
+T = TypeVar("T")
+
+_NET_SECONDS: Final = 60.0
+"""Between looks that nothing has asked for: the last net."""
+
+
+class PostgresStore:
+    """A store in one schema of a database; see `seam.Store` for the methods' contracts.
+
+    Opened by its first use. After a fork the child opens connections of its own.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`, with `?schema=NAME` (default
+            `jobhost`) and `&pooler=transaction` behind a pooler; all else is libpq's.
+        clock: The store's clock; the server's, unless it is one that is moved by hand.
+    """
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._target = read_target(url, clock)
+        self._hot = hot_plans()
+        self._process = _Process(self._target)
+
+    @property
+    def url(self) -> str:
+        """Its address, without the password."""
+        return self._target.url
+
+    @property
+    def target(self) -> Target:
+        """Where and how it connects."""
+        return self._target
+
+    @property
+    def pace(self) -> Pace:
+        """Seldom, since heartbeats tell what there is to do; behind a pooler nobody rings."""
+        if self._target.pooled:
+            return Pace(poll_seconds=1.0, stage_seconds=5.0, lease_look_seconds=_NET_SECONDS)
+        return Pace(
+            poll_seconds=_NET_SECONDS, stage_seconds=_NET_SECONDS, lease_look_seconds=_NET_SECONDS
+        )
+
+    @property
+    def hot(self) -> HotPlans:
+        """One statement each."""
+        return self._hot
+
+    def write(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan in a writing transaction on the process's own connection."""
+        return run(self._ready().connection, make)
+
+    def read(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan that only reads."""
+        return run(self._ready().connection.reading(), make)
+
+    async def write_async(self, make: Callable[[], Plan[T]]) -> T:
+        """`write` for a caller on an event loop: the whole plan in one hop to a thread."""
+        process = self._current()
+        return await process.hop(lambda: self.write(make))
+
+    async def read_async(self, make: Callable[[], Plan[T]]) -> T:
+        """`read` for a caller on an event loop: the whole plan in one hop to a thread."""
+        process = self._current()
+        return await process.hop(lambda: self.read(make))
+
+    def session(self, *, apart: bool = True) -> "PostgresSession":
+        """A way to the store for one owner; `apart` with a connection of its own, as a heartbeat
+        needs it, else with the process's."""
+        process = self._ready()
+        if apart:
+            return PostgresSession(PostgresConnection(self._target), owned=True)
+        return PostgresSession(process.connection, owned=False)
+
+    def migrate(self) -> list[str]:
+        """Make the schema if need be and bring it to this release."""
+        connection = PostgresConnection(self._target)
+        try:
+            return schema.migrate(connection)
+        finally:
+            connection.close()
+
+    def announce(self) -> None:
+        """Wake all workers."""
+        try:
+            self.write(_announce)
+        except StoreError:
+            return  # it is a hint
+
+    def listen(self, node: str) -> NotifyBell:
+        """The bell of this process's worker."""
+        connection = self._ready().connection
+        if not self._target.pooled:
+            connection.listen(listen_to(self._target.schema))
+        return NotifyBell(connection)
+
+    def attend(self, node: str) -> presence.LockedFile:
+        """Hold proof towards the others on this machine that this node lives."""
+        return presence.LockedFile(self._folder(), node)
+
+    def dead_nodes(self) -> list[str]:
+        """Nodes of this machine whose process is proven to be gone."""
+        return presence.dead_nodes(self._folder())
+
+    def forget_node(self, node: str) -> None:
+        """Remove the files of a node that was rescued."""
+        presence.forget(self._folder(), node)
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        self._current().close()
+        self._process = _Process(self._target)
+
+    def _current(self) -> "_Process":
+        """In a forked child: leave the parent's connections alone, and begin with own ones."""
+        if self._process.pid != os.getpid():
+            self._process.abandon()
+            self._process = _Process(self._target)
+        return self._process
+
+    def _ready(self) -> "_Process":
+        process = self._current()
+        if not process.schema_is_current:
+            with process.schema_lock:
+                if not process.schema_is_current:
+                    self._check_schema()
+                    process.schema_is_current = True
+        return process
+
+    def _check_schema(self) -> None:
+        """A schema that is older, or not there, is not made by the way: on a server that is a
+        decision, and needs rights that a worker should not have."""
+        connection = PostgresConnection(self._target)
+        try:
+            applied = run(connection.reading(), _applied)
+        except SchemaMismatch:
+            applied = 0
+        finally:
+            connection.close()
+        schema.refuse_newer(applied)
+        if applied < schema.newest():
+            raise SchemaMismatch(
+                f"{self._target.place} has no current jobhost schema {self._target.schema!r}: run "
+                "'jobhost migrate' as its owner"
+            )
+
+    def _folder(self) -> Path:
+        """Where the workers of this user and machine keep their proof of life for this store."""
+        key = hashlib.sha256(self._target.url.encode()).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"jobhost-{os.getuid()}" / key
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{folder}, the folder of this machine's workers, cannot be made: {error.strerror}"
+            ) from error
+        return folder
+
+
+class _Process:
+    """What a store holds open in one process; a fork begins with a new one."""
+
+    def __init__(self, target: Target) -> None:
+        self.pid = os.getpid()
+        self.connection = SharedConnection(target)
+        self.schema_lock = threading.Lock()
+        self.schema_is_current = False
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="jobhost-store")
+
+    async def hop(self, function: Callable[[], T]) -> T:
+        """Run a function on the store's thread, started by its first use."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+
+    def close(self) -> None:
+        """Close everything."""
+        self._executor.shutdown()
+        self.connection.close()
+
+    def abandon(self) -> None:
+        """Forget everything without closing it: it is the parent's. The driver itself sees to it
+        that a connection inherited through a fork says nothing when it is collected."""
+
+
+class PostgresSession:
+    """A way to the store for one owner; see `seam.Session`."""
+
+    def __init__(self, connection: PostgresConnection | SharedConnection, *, owned: bool) -> None:
+        self._connection = connection
+        self._owned = owned
+        self._hot = hot_plans()
+
+    @property
+    def hot(self) -> HotPlans:
+        """One statement each; with hints of this owner."""
+        return self._hot
+
+    def write(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan in a writing transaction."""
+        return run(self._connection, make)
+
+    def read(self, make: Callable[[], Plan[T]]) -> T:
+        """Run a plan that only reads."""
+        return run(self._connection.reading(), make)
+
+    def hurry(self, seconds: float) -> None:
+        """No wait for the store is longer than this from now on."""
+        self._connection.hurry(seconds)
+
+    def close(self) -> None:
+        """Close the connection, if it is this owner's."""
+        if self._owned:
+            self._connection.close()
+
+
+def _announce() -> Plan[None]:
+    yield Statement("announce", alone=True)
+
+
+def _applied() -> Plan[int]:
+    found = yield Statement("applied_migrations")
+    return max((number for number, _ in found.rows), default=0)
