@@ -15,7 +15,7 @@ Invariants:
   A guard that matches nothing means that the job was lost: nothing is written.
 - Times are the store's.
 
-Start with `plans/enqueue.py`, `plans/cycle.py` and `plans/nodes.py`; then
-`sqlite/`, the dialect: its statements, its turnstile between processes, its
-liveness locks. What a dialect must offer is in `seam.py`.
+Start with `plans/enqueue.py`, `plans/cycle.py` and `plans/nodes.py`; then the dialects:
+`sqlite/` with its turnstile between processes and its liveness locks, `postgres/` with its
+row locks, its one-statement cycle and its hints. What a dialect must offer is in `seam.py`.
 """

@@ -1,4 +1,4 @@
-"""Plans and the two runners that drive them.
+"""Plans and the runners that drive them.
 
     Plan[T] = Generator[Statement, Reply, T]
 
@@ -88,7 +88,7 @@ def run(connection: Connection, make: Callable[[], Plan[T]]) -> T:
     """
     connection.begin()
     try:
-        result = _drive(connection, make())
+        result = drive(connection.execute, make())
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -102,11 +102,23 @@ async def run_async(connection: Connection, make: Callable[[], Plan[T]], hop: Ho
     return await hop(lambda: run(connection, make))
 
 
-def _drive(connection: Connection, plan: Plan[T]) -> T:
+def drive(execute: Callable[[Statement], Reply], plan: Plan[T]) -> T:
+    """Drive one plan in a transaction that somebody else begins and ends."""
     try:
         statement = next(plan)
         while True:
-            statement = plan.send(connection.execute(statement))
+            statement = plan.send(execute(statement))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def drive_async(execute: Callable[[Statement], Awaitable[Reply]], plan: Plan[T]) -> T:
+    """`drive` over a driver that is awaited for each statement."""
+    try:
+        statement = next(plan)
+        while True:
+            statement = plan.send(await execute(statement))
     except StopIteration as end:
         result: T = end.value
         return result

@@ -52,6 +52,9 @@ _GATHER_SECONDS: Final = 0.005
 """Longest wait for the event loop to end a turn in which jobs have ended: so they are recorded
 together. A task that blocks the loop does not hold up the others' ends for longer."""
 
+_UNRUNG_LOOK_SECONDS: Final = 0.1
+"""Until the look for jobs that were accepted while this worker said that nobody need ring."""
+
 _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 """First and longest pause after a store error."""
 
@@ -272,6 +275,8 @@ class StoreLoop:
         self._executor.accept(report.claimed)
         if slots:
             self._hungry = slots == len(report.claimed)
+        if report.unrung:
+            self._next_poll = min(self._next_poll, time.monotonic() + _UNRUNG_LOOK_SECONDS)
 
     def _note(self, settlement: Settlement) -> None:
         """What matters here of an end other than a success."""

@@ -47,12 +47,14 @@ class CycleReport:
         claimed: Jobs now owned, in the order in which to start them.
         lost: Numbers of jobs whose end was refused, since they were no longer owned.
         cancels: Reasons by number, for running jobs that somebody wants cancelled.
+        unrung: In the last moment jobs may have been accepted without a ring: look again soon.
     """
 
     lease_live: bool = True
     claimed: list[Delivery] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
     cancels: dict[int, str] = field(default_factory=dict)
+    unrung: bool = False
 
 
 def cycle(ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:

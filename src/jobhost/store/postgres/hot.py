@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from jobhost.jobs.outcomes import COMPLETED
 from jobhost.jobs.records import Delivery, Ended
@@ -13,8 +14,12 @@ from jobhost.store.plans.hot import HotPlans
 from jobhost.store.postgres.arrays import Bigints, Integers, Smallints, Texts, Uuids
 from jobhost.store.postgres.hints import Hints
 
-_HEAD = 5
+_HEAD: Final = 5
 """Columns of the cycle's reply that stand before a job."""
+
+_BACKLOG_CLAIMS: Final = 4
+"""After so many claims in a row that filled all slots a worker has no need to be rung for, and
+producers are spared a notice with each commit, which is what slows them down most."""
 
 
 def hot_plans(monotonic: Callable[[], float] = time.monotonic) -> HotPlans:
@@ -54,12 +59,15 @@ class Claims:
         self._monotonic = monotonic
         self._node = 0
         self._hints = Hints()
+        self._full = 0
+        self._wakeable = True
 
     def cycle(self, ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
         """Record and claim; see `store.plans.cycle`. What is no plain success goes step by step,
         in the same transaction."""
         if wanted.node != self._node:
             self._node, self._hints = wanted.node, Hints()
+            self._full, self._wakeable = 0, True
         completed = [end for end in ended if end.settlement is COMPLETED]
         others = [end for end in ended if end.settlement is not COMPLETED]
         lost: list[int] = []
@@ -72,15 +80,34 @@ class Claims:
             cancels, node = dict(wishes.rows), wanted.node
             lost = yield from settle(others, cancels, node=node, writer=node)
         report = yield from self._record_and_claim(completed, wanted, alone=not others)
+        if not self._wakeable and len(report.claimed) < wanted.slots and report.lease_live:
+            report = yield from self._claim_before_sleep(report, wanted, alone=not others)
         cancels |= report.cancels
         if cancels and not cancels.keys().isdisjoint([end.job for end in ended]):
             yield Statement("forget_cancellations", alone=not others)
         return replace(report, cancels=cancels, lost=sorted([*report.lost, *lost]))
 
+    def _claim_before_sleep(
+        self, report: CycleReport, wanted: Wanted, *, alone: bool
+    ) -> Plan[CycleReport]:
+        """The backlog is at its end: have producers ring again, and then look once more. One that
+        is just about to commit has not read of it yet, so that a third look must follow."""
+        self._full = 0
+        rest = replace(wanted, slots=wanted.slots - len(report.claimed))
+        again = yield from self._record_and_claim([], rest, alone=alone)
+        return replace(
+            report,
+            lease_live=again.lease_live,
+            claimed=[*report.claimed, *again.claimed],
+            cancels=report.cancels | again.cancels,
+            unrung=True,
+        )
+
     def _record_and_claim(
         self, completed: list[Ended], wanted: Wanted, *, alone: bool
     ) -> Plan[CycleReport]:
         queues = wanted.queues if wanted.slots else ()
+        self._wakeable = self._full < _BACKLOG_CLAIMS
         stretches = self._hints.stretches(queues, self._monotonic())
         names, lows, highs, lanes, seqs = zip(*stretches, strict=True) if stretches else ((),) * 5
         jobs, epochs, durations, _, results = (
@@ -101,6 +128,7 @@ class Claims:
                 "seqs": Bigints(seqs),
                 "tasks": wanted.tasks,
                 "slots": wanted.slots,
+                "wakeable": self._wakeable,
             },
             alone=alone,
         )
@@ -110,6 +138,7 @@ class Claims:
         claimed = [Delivery._make(row[_HEAD:]) for row in reply.rows if row[_HEAD] is not None]
         if stretches:
             self._hints.learn(claimed, wanted.slots, xmin, xmax)
+            self._full = self._full + 1 if len(claimed) == wanted.slots else 0
         return CycleReport(
             claimed=claimed,
             lost=lost or [],

@@ -5,6 +5,8 @@
 -- empty to the planner, and it must not have a choice.
 WITH lease AS MATERIALIZED (
     SELECT :now AS now FROM jobhost.node WHERE number = :node AND lease_until > :now
+), attention AS (
+    UPDATE jobhost.node SET wakeable = :wakeable WHERE number = :node AND wakeable <> :wakeable
 ), ended AS MATERIALIZED (
     SELECT * FROM unnest(:jobs::bigint[], :epochs::integer[], :durations::bigint[], :results::text[])
         AS e (job, epoch, duration_us, result)
@@ -37,7 +39,8 @@ WITH lease AS MATERIALIZED (
             SELECT * FROM (
                 SELECT r.ctid FROM jobhost.ready r
                 WHERE s.lane IS NOT NULL AND r.queue = s.queue AND r.priority = s.low
-                    AND r.lane = s.lane AND r.seq >= s.seq AND r.task = ANY (ARRAY(SELECT json_array_elements_text(:tasks)))
+                    AND r.lane = s.lane AND r.seq >= s.seq
+                    AND r.task = ANY (ARRAY(SELECT json_array_elements_text(:tasks)))
                 ORDER BY r.queue, r.priority DESC, r.lane, r.seq
                 LIMIT :slots
                 FOR UPDATE SKIP LOCKED
@@ -46,7 +49,8 @@ WITH lease AS MATERIALIZED (
             SELECT * FROM (
                 SELECT r.ctid FROM jobhost.ready r
                 WHERE s.lane IS NULL AND r.queue = s.queue AND r.priority > s.low
-                    AND r.priority < s.high AND r.task = ANY (ARRAY(SELECT json_array_elements_text(:tasks)))
+                    AND r.priority < s.high
+                    AND r.task = ANY (ARRAY(SELECT json_array_elements_text(:tasks)))
                 ORDER BY r.queue, r.priority DESC, r.lane, r.seq
                 LIMIT :slots
                 FOR UPDATE SKIP LOCKED
