@@ -4,10 +4,11 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import repeat
 from typing import Any, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
-from jobhost.errors import InvalidOption, UsageError
+from jobhost.errors import InvalidOption, StoreUnavailable, UsageError
 from jobhost.host.current import running_job
 from jobhost.host.job import Job
 from jobhost.host.wiring import Wiring
@@ -100,7 +101,8 @@ class Task(Generic[P, R, C]):
 
         Raises InvalidPayload when the arguments do not fit, StoreError when the store
         cannot take it; then no job exists, except after an error while committing, when it
-        may: `enqueue` again is at worst a second job.
+        may: `enqueue` again is at worst a second job. A store that is away for a moment is
+        asked once more, under the same id.
         """
         return self._plain.enqueue(*args, **kwargs)
 
@@ -239,14 +241,22 @@ class BoundTask(Generic[P, R]):
     def _accept(self, batches: list[Batch]) -> None:
         store = self._wiring.store
         for batch in batches:
-            store.write(lambda batch=batch: store.hot.enqueue(batch))  # type: ignore[misc]
+            make = partial(store.hot.enqueue, batch)
+            try:
+                store.write(make)
+            except StoreUnavailable:  # under the same ids it is no second job
+                store.write(make)
         if batches and not store.hot.announces:
             store.announce()
 
     async def _accept_async(self, batches: list[Batch]) -> None:
         store = self._wiring.store
         for batch in batches:
-            await store.write_async(lambda batch=batch: store.hot.enqueue(batch))  # type: ignore[misc]
+            make = partial(store.hot.enqueue, batch)
+            try:
+                await store.write_async(make)
+            except StoreUnavailable:  # under the same ids it is no second job
+                await store.write_async(make)
         if batches and not store.hot.announces:
             store.announce()
 

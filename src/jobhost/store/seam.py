@@ -4,12 +4,13 @@ The worker and the producers are written against these protocols; SQLite is the
 first dialect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Protocol, TypeVar
 
 from jobhost.store.plan import Plan
+from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import HotPlans
 
 T = TypeVar("T")
@@ -127,6 +128,19 @@ class Store(Protocol):
 
     async def read_async(self, make: Callable[[], Plan[T]]) -> T:
         """`read` for a caller on an event loop."""
+        ...
+
+    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
+        """Accept jobs inside the transaction of the caller's own connection: they exist, and
+        workers are woken, if and only if the caller commits.
+
+        Raises UsageError for a connection on which that cannot be done; StoreError after a
+        failed statement, which has spoilt the caller's transaction.
+        """
+        ...
+
+    async def enqueue_within_async(self, connection: object, batches: Sequence[Batch]) -> None:
+        """`enqueue_within` on an asynchronous connection."""
         ...
 
     def session(self, *, apart: bool = True) -> Session:

@@ -103,7 +103,6 @@ class StoreLoop:
         self._signals = signals
         self._lease_is_lost = False
         self._news: News | None = None
-        self._told_nothing_held = False
         self._rung = True
         self._hungry = True
         self._failures = 0
@@ -291,14 +290,14 @@ class StoreLoop:
             self._step(Signal.FINISH, now)
 
     def _read_back(self, now: float) -> None:
-        """Make sure that the store and this worker agree about what runs here. While nothing does,
-        the heartbeats that bring news tell when there is a doubt."""
-        self._next_read_back = now + self._config.lease_seconds
-        if self._told_nothing_held and not self._recorder.doubtful and self._is_idle(now):
-            return
+        """Make sure that the store and this worker agree about what runs here."""
         running = {execution.key: execution for execution in self._executor.running}
         gone = self._recorder.read_back(self._member.number, running.keys(), self._outbox.keys())
         lost = [running[key] for key in gone if running[key].stop is not Stop.LOST]
+        pause = self._config.lease_seconds
+        self._next_read_back = now + (
+            max(pause, self._store.pace.poll_seconds) if not running else pause
+        )
         if lost:
             self._executor.lose(lost, "the job was handed to another worker")
             self._events.emit(
@@ -313,19 +312,16 @@ class StoreLoop:
     def _hear(self, news: News) -> None:
         """What a heartbeat has told: leave a note for the next turn. Called from its thread."""
         self._news = news
-        if news.lapsed or news.ready or news.blocked or news.held or news.due_in_us is not None:
+        if news.lapsed or news.ready or news.blocked or news.due_in_us is not None:
             self._member.bell.ring()
 
     def _heed(self, news: News) -> None:
         """Look where there is something to do."""
-        self._told_nothing_held = not news.held
         if news.lapsed:
             self._next_rescue = 0.0
             self._rescuer.hurry()
         if news.due_in_us is not None:
             self._stager.expect(news.due_in_us / 1_000_000)
-        if news.held and not self._executor.running:
-            self._next_read_back = 0.0
         if self._hungry:
             return
         if news.ready or news.blocked:

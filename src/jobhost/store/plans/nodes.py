@@ -48,17 +48,15 @@ class LiveNode:
 class News(NamedTuple):
     """What a renewed lease brings along, where a look of its own would cost a journey.
 
-    `lapsed`: a node's lease has run out, or one that has ended still holds jobs. `due_in_us`:
-    until the next scheduled job is due. `ready`: one of the node's queues is not empty.
-    `blocked`: some job waits for a worker that knows its task. `held`: how many jobs stand in
-    the node's name.
+    `lapsed`: another node's lease has run out. `due_in_us`: until the next scheduled job is due.
+    `ready`: one of the node's queues is not empty. `blocked`: some job waits for a worker that
+    knows its task.
     """
 
     lapsed: bool
     due_in_us: int | None
     ready: bool
     blocked: bool
-    held: int
 
 
 class Pulse(NamedTuple):

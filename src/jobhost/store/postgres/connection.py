@@ -160,7 +160,11 @@ class PostgresConnection:
         return raw
 
     def _open_transaction(self, name: str) -> None:
-        self._plain("BEGIN")
+        try:
+            self._plain("BEGIN")
+        except StoreUnavailable:  # idle for long, and cut off by somebody on the way
+            self.drop()
+            self._plain("BEGIN")
         self._in_transaction = True
         if self._target.pooled:
             settings = "; ".join(f"SET LOCAL {key} = '{value}'" for key, value in SETTINGS.items())

@@ -16,12 +16,17 @@ from jobhost.store.postgres.connection import PostgresConnection
 _FOLDER: Final = Path(__file__).parent / "migrations"
 
 _LEDGER: Final = """
-CREATE SCHEMA IF NOT EXISTS jobhost.;
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'jobhost') THEN
+        CREATE SCHEMA jobhost.;
+    END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS jobhost.migration (
     number integer PRIMARY KEY,
     name text NOT NULL
 );
 """
+"""CREATE SCHEMA IF NOT EXISTS would ask for the right to make one even where it is there."""
 
 
 def known_migrations() -> dict[int, Path]:
@@ -43,7 +48,7 @@ def migrate(connection: PostgresConnection) -> list[str]:
     known = known_migrations()
     connection.begin_migration()
     try:
-        connection.script(in_schema(_LEDGER, schema).replace(".;", ";"))
+        connection.script(_ledger(schema))
         applied = {number for number, _ in connection.execute(Statement("applied_migrations")).rows}
         refuse_newer(max(applied, default=0))
         pending = [known[number] for number in sorted(known.keys() - applied)]
@@ -56,6 +61,11 @@ def migrate(connection: PostgresConnection) -> list[str]:
         connection.rollback()
         raise
     return [file.stem for file in pending]
+
+
+def _ledger(schema: str) -> str:
+    text = in_schema(_LEDGER, schema).replace(".;", ";")
+    return text.replace("= 'jobhost'", f"= '{schema}'")
 
 
 def refuse_newer(applied: int) -> None:

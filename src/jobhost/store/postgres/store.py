@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,9 +14,11 @@ from typing import Final, TypeVar
 from jobhost.clock import Clock
 from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
 from jobhost.store.plan import Plan, Statement, run
+from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import HotPlans
 from jobhost.store.postgres import schema
 from jobhost.store.postgres.bell import NotifyBell, listen_to
+from jobhost.store.postgres.callers import Callers
 from jobhost.store.postgres.connection import PostgresConnection
 from jobhost.store.postgres.hot import hot_plans
 from jobhost.store.postgres.shared import SharedConnection
@@ -26,7 +28,7 @@ from jobhost.store.sqlite import presence
 
 T = TypeVar("T")
 
-_NET_SECONDS: Final = 60.0
+_NET_SECONDS: Final = 300.0
 """Between looks that nothing has asked for: the last net."""
 
 
@@ -44,7 +46,9 @@ class PostgresStore:
     def __init__(self, url: str, clock: Clock) -> None:
         self._target = read_target(url, clock)
         self._hot = hot_plans()
+        self._proofs: Path | None = None
         self._process = _Process(self._target)
+        self._callers = Callers(self._target, self)
 
     @property
     def url(self) -> str:
@@ -87,6 +91,14 @@ class PostgresStore:
         """`read` for a caller on an event loop: the whole plan in one hop to a thread."""
         process = self._current()
         return await process.hop(lambda: self.read(make))
+
+    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
+        """Accept jobs inside the transaction of the caller's own connection."""
+        self._callers.enqueue(connection, batches)
+
+    async def enqueue_within_async(self, connection: object, batches: Sequence[Batch]) -> None:
+        """`enqueue_within` on an asynchronous connection."""
+        await self._callers.enqueue_async(connection, batches)
 
     def session(self, *, apart: bool = True) -> "PostgresSession":
         """A way to the store for one owner; `apart` with a connection of its own, as a heartbeat
@@ -170,6 +182,8 @@ class PostgresStore:
 
     def _folder(self) -> Path:
         """Where the workers of this user and machine keep their proof of life for this store."""
+        if self._proofs is not None:
+            return self._proofs
         key = hashlib.sha256(self._target.url.encode()).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"jobhost-{os.getuid()}" / key
         try:
@@ -178,6 +192,7 @@ class PostgresStore:
             raise StoreUnavailable(
                 f"{folder}, the folder of this machine's workers, cannot be made: {error.strerror}"
             ) from error
+        self._proofs = folder
         return folder
 
 

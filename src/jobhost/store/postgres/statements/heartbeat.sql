@@ -1,19 +1,15 @@
 -- Renews a lease that is still live, and tells what there is to do. No row: the lease was lost,
--- and with it all jobs.
+-- and with it all jobs. Each look is one step in an index, whatever the number of workers.
 UPDATE jobhost.node SET heartbeat_at = :now, lease_until = :now + :lease_us
 WHERE number = :node AND lease_until > :now
 RETURNING
     EXISTS (
         SELECT FROM jobhost.node o
         WHERE o.ended_at IS NULL AND o.lease_until <= :now AND o.number <> :node
-    ) OR EXISTS (
-        SELECT FROM jobhost.running r
-        WHERE r.node NOT IN (SELECT l.number FROM jobhost.node l WHERE l.ended_at IS NULL)
     ),
     (SELECT min(due_at) - :now FROM jobhost.scheduled),
     EXISTS (
         SELECT FROM json_array_elements_text(queues) q (name)
         CROSS JOIN LATERAL (SELECT FROM jobhost.ready r WHERE r.queue = q.name LIMIT 1) waiting
     ),
-    EXISTS (SELECT FROM jobhost.blocked),
-    (SELECT count(*) FROM jobhost.running r WHERE r.node = :node)
+    EXISTS (SELECT FROM jobhost.blocked)
