@@ -22,18 +22,20 @@ test: setup ## run the tests, but for the long ones
 test-long: setup ## run the million-row guards and long runs
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
 
-check: setup ## style, types, import contracts, generated pages
+check: setup ## style, types, import contracts, generated pages, PostgreSQL 15 and pgbouncer
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python tools/postgres_servers.py
 
 bench: setup ## measure speed
 	$(BIN)/python -m bench $(ARGS)
 
-docs: setup ## write the generated pages anew
+docs: setup ## write the generated pages anew, and the schema of PostgreSQL
 	$(BIN)/python docs/generate.py
+	$(BIN)/python tools/postgres_schema.py
 
 clean: ## remove .venv, caches and build results
 	rm -rf .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist htmlcov

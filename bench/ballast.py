@@ -4,65 +4,63 @@ One of those runs before and one after, so that a machine that gets slower or fa
 tells less.
 """
 
-import sqlite3
 import statistics
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any, Final
 
-from bench.drain import JOBS, Load, drain
+from bench.drain import JOBS, Drained, Load, drain
+from bench.order import Order
 from bench.processes import BenchError
-from bench.producer import Order
-from bench.records import Tally
-from bench.sample import Sample, Size
-from bench.site import Site, new_site
+from bench.sample import Sample
+from bench.site import Site
+from bench.stand import Stand
 
 ROWS: Final = 1_000_000
 
 _FINISH_ALL: Final = """
-    INSERT INTO jobhost_done
+    INSERT INTO {done}
         (job, state, reason, outcome, ended_at, epoch, node, claimed_at, duration_us,
          deliveries, failures, crashes, result, error)
     SELECT r.job, d.state, d.reason, d.outcome, d.ended_at, d.epoch, d.node, d.claimed_at,
         d.duration_us, d.deliveries, d.failures, d.crashes, d.result, d.error
-    FROM jobhost_ready r CROSS JOIN (SELECT * FROM jobhost_done LIMIT 1) d
+    FROM {ready} r CROSS JOIN (SELECT * FROM {done} LIMIT 1) d
     ORDER BY r.job
 """
 """What workers would have written, modelled on a row that one of them did write."""
 
-_COUNT: Final = "SELECT (SELECT count(*) FROM jobhost_ready), (SELECT count(*) FROM jobhost_done)"
 
-
-def beside_finished(size: Size) -> Sample:
+def beside_finished(stand: Stand) -> Sample:
     """Beside jobs that have succeeded."""
-    return _beside(_finished, size)
+    return _beside(stand, _finished)
 
 
-def beside_other_queue(size: Size) -> Sample:
+def beside_other_queue(stand: Stand) -> Sample:
     """Beside jobs that wait in a queue which the worker does not serve."""
-    return _beside(_waiting({"queue": "elsewhere"}), size)
+    return _beside(stand, _waiting({"queue": "elsewhere"}))
 
 
-def beside_lower_priority(size: Size) -> Sample:
+def beside_lower_priority(stand: Stand) -> Sample:
     """Beside jobs that wait in the same queue, behind the measured ones."""
-    return _beside(_waiting({"priority": -1}), size)
+    return _beside(stand, _waiting({"priority": -1}))
 
 
-def _beside(fill: Callable[[Site, int], None], size: Size) -> Sample:
-    load = Load(jobs=size(JOBS))
-    before, tally_before = _alone(load)
-    with new_site() as site:
-        fill(site, size(ROWS))
-        beside, tally_beside = drain(site, load)
-    after, tally_after = _alone(load)
+def _beside(stand: Stand, fill: Callable[[Site, int], None]) -> Sample:
+    load = Load(jobs=stand.size(JOBS))
+    before = _alone(stand, load)
+    with stand.new_site() as site:
+        fill(site, stand.size(ROWS))
+        site.database.tidy()
+        beside = drain(site, load)
+    after = _alone(stand, load)
+    alone = statistics.mean((before.rate, after.rate))
     return Sample(
-        values={"rate": beside, "percent": 100 * beside / statistics.mean((before, after))},
-        tally=tally_before + tally_beside + tally_after,
+        values={"rate": beside.rate, "percent": 100 * beside.rate / alone},
+        tally=before.tally + beside.tally + after.tally,
     )
 
 
-def _alone(load: Load) -> tuple[float, Tally]:
-    with new_site() as site:
+def _alone(stand: Stand, load: Load) -> Drained:
+    with stand.new_site() as site:
         return drain(site, load)
 
 
@@ -77,20 +75,25 @@ def _waiting(options: dict[str, Any]) -> Callable[[Site, int], None]:
 def _finished(site: Site, count: int) -> None:
     """Enqueue them really, let a worker run the first one, and finish the others at one stroke."""
     site.produce(Order(way="bulk", task="rest", count=1))
-    worker = site.start_worker()
-    site.wait_until(lambda: site.query(_COUNT) == [(0, 1)], "the first job is done")
-    worker.stop()
+    [worker] = site.start_workers()
+    site.wait_until(lambda: _held(site) == (0, 1), "the first job is done")
+    site.stop(worker)
     site.produce(Order(way="bulk", task="rest", count=count - 1))
-    with closing(sqlite3.connect(site.store, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_FINISH_ALL)
-        connection.execute("DELETE FROM jobhost_ready")
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    tables = {name: site.database.table(name) for name in ("done", "ready")}
+    site.database.change([_FINISH_ALL.format(**tables), f"DELETE FROM {tables['ready']}"])
     _require(site, (0, count))
+
+
+def _held(site: Site) -> tuple[int, int]:
+    """Jobs ready and done."""
+    ready, done = site.database.table("ready"), site.database.table("done")
+    [counts] = site.database.query(
+        f"SELECT (SELECT count(*) FROM {ready}), (SELECT count(*) FROM {done})"
+    )
+    return counts[0], counts[1]
 
 
 def _require(site: Site, wanted: tuple[int, int]) -> None:
     """Ready and done, or the figure would tell of something else."""
-    if (found := site.query(_COUNT)) != [wanted]:
+    if (found := _held(site)) != wanted:
         raise BenchError(f"the store should hold {wanted} ready and done jobs; it holds {found}")

@@ -5,37 +5,39 @@ import time
 from collections import Counter
 from typing import Final
 
+from bench.order import Order
 from bench.processes import BenchError, Process
-from bench.producer import Order
 from bench.records import Kind, Tally
-from bench.sample import Sample, Size
-from bench.site import Site, new_site
+from bench.sample import Sample
+from bench.site import Site
+from bench.stand import Stand
 
 KILLS: Final = 10
 JOBS: Final = 1_000
-JOBS_MIN: Final = 300
+JOBS_MIN: Final = 400
 """Fewer would be over before both workers have some."""
 
 SLOTS: Final = 10
 _FREEZES_MAX: Final = 200
 
 
-def kill_one_of_two(size: Size) -> Sample:
+def kill_one_of_two(stand: Stand) -> Sample:
     """From the kill to the next start of a job that ran on the dead worker, and what ran again.
 
     `extra` are further starts of jobs that the dead worker had started; they are the price of
     at-least-once, so only further starts of other jobs count as duplicates.
     """
-    count = max(size(JOBS), JOBS_MIN)
-    with new_site() as site:
+    count = max(stand.size(JOBS), JOBS_MIN)
+    with stand.new_site() as site:
         victim, survivor = site.start_idle_workers(2, concurrency=SLOTS)
+        site.database.checkpoint()
         site.produce(Order(way="bulk", task="work", count=count))
-        site.wait_for_records(count // 2)
+        site.wait_for_records(count // 4)
         running = _freeze_with_running_jobs(site, victim)
         killed_ns = time.monotonic_ns()
         victim.kill()
         site.wait_until(lambda: len(_seqs(site, Kind.END)) == count, "all jobs have ended")
-        survivor.stop()
+        site.stop(survivor)
         return _sample(site, count, (victim.pid, running, killed_ns))
 
 

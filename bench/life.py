@@ -3,23 +3,23 @@
 from typing import Final
 
 from bench.drain import per_second
-from bench.producer import Order
-from bench.records import Kind, Tally
-from bench.sample import Sample, Size
-from bench.site import new_site
+from bench.order import Order
+from bench.records import Tally
+from bench.sample import Sample
+from bench.stand import Stand
 
 JOBS: Final = 50_000
 
 
-def full_life(size: Size) -> Sample:
+def full_life(stand: Stand) -> Sample:
     """Jobs/s from the first enqueue to the last start."""
-    count = size(JOBS)
-    with new_site() as site:
+    count = stand.size(JOBS)
+    with stand.new_site() as site:
         [worker] = site.start_idle_workers(1, concurrency=500)
-        site.produce(Order(way="bulk", task="note", count=count))
+        site.database.checkpoint()
+        site.produce(Order(way="bulk", count=count))
         site.wait_for_records(count)
-        worker.stop()
-        starts = site.ledger.read(Kind.START)
-    first_ns = min((start.sent_ns for start in starts), default=0)
-    rate = per_second([start.now_ns for start in starts], since_ns=first_ns)
-    return Sample(values={"rate": rate}, tally=Tally.of(count, [start.seq for start in starts]))
+        site.stop(worker)
+        starts = site.ledger.starts()
+    rate = per_second(starts.now_ns, since_ns=min(starts.sent_ns, default=0))
+    return Sample(values={"rate": rate}, tally=Tally.of(count, starts.seqs))

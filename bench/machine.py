@@ -27,12 +27,14 @@ class Machine:
     fsync_ms: float
     load_before: float
     load_after: float = 0.0
+    postgres: str | None = None
 
     def __str__(self) -> str:
         return (
             f"{self.cpus} CPUs, load {self.load_before:.2f} to {self.load_after:.2f}, "
-            f"Python {self.python}, SQLite {self.sqlite}, fsync {self.fsync_ms:.2f} ms, "
-            f"jobhost {self.jobhost}"
+            f"Python {self.python}, SQLite {self.sqlite}, "
+            + (f"PostgreSQL {self.postgres}, " if self.postgres else "")
+            + f"fsync {self.fsync_ms:.2f} ms, jobhost {self.jobhost}"
         )
 
 

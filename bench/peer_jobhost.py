@@ -22,19 +22,27 @@ def _source() -> str:
 
 
 def _variant(**differing: Any) -> dict[str, Any]:
-    common = {"backend": "sqlite", "n_drain": 50_000, "bulk": True, "conc": 500, "w5": True}
+    common = {"n_drain": 50_000, "bulk": True, "conc": 500, "w5": True}
     return {**common, **differing}
 
 
 PEER: dict[str, Any] = {
     "name": "jobhost",
-    "requirements": [_source()],
+    "requirements": [f"{_source()}[postgres]"],
     "packages": ["jobhost"],
+    "pending_sql": "SELECT (SELECT count(*) FROM jobhost.ready)"
+    " + (SELECT count(*) FROM jobhost.running)",
     "variants": {
+        "pg": _variant(
+            backend="pg",
+            settings="2 workers, concurrency 500 (kill test: 10)",
+        ),
         "sqlite": _variant(
+            backend="sqlite",
             settings="synchronous=FULL (default), 2 workers, concurrency 500 (kill test: 10)",
         ),
         "sqlite-normal": _variant(
+            backend="sqlite",
             settings="synchronous=NORMAL, 2 workers, concurrency 500 (kill test: 10)",
             w5=False,
         ),
@@ -61,9 +69,14 @@ if os.environ.get("BENCH_SIDE") == "app":
     # A folder of its own: beside its file the store keeps a folder, and the harness removes
     # only files between runs.
     _FOLDER = Path(os.environ["BENCH_SQLITE"]).parent / "jobhost-store"
-    _DURABILITY = "normal" if os.environ["BENCH_VARIANT"] == "sqlite-normal" else "full"
 
-    host = JobHost(f"sqlite:///{_FOLDER}/jobs.db?synchronous={_DURABILITY}")
+    def _url(variant: str) -> str:
+        if variant == "pg":
+            return os.environ["BENCH_PG_DSN"]
+        durability = "normal" if variant == "sqlite-normal" else "full"
+        return f"sqlite:///{_FOLDER}/jobs.db?synchronous={durability}"
+
+    host = JobHost(_url(os.environ["BENCH_VARIANT"]))
 
     @host.task
     async def run(args: dict[str, Any]) -> None:
@@ -71,7 +84,7 @@ if os.environ.get("BENCH_SIDE") == "app":
         await ajob(args)
 
     def setup() -> None:
-        """An empty store, before each run."""
+        """An empty store: of SQLite before each run; the harness copies that of PostgreSQL."""
         shutil.rmtree(_FOLDER, ignore_errors=True)
         _FOLDER.mkdir(parents=True)
         host.migrate()

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,10 @@ class BenchError(Exception):
     """A figure could not be measured."""
 
 
+class SkippedError(BenchError):
+    """A figure cannot be measured here, through no fault of what it measures."""
+
+
 class Process:
     """A child that writes both its outputs into a file.
 
@@ -31,9 +36,18 @@ class Process:
         command: What to run, from the repository's root.
         environment: All of it.
         log: The file; made anew.
+        patience_seconds: From a polite request to end to the kill.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        patience_seconds: float = STOP_SECONDS_MAX,
+    ) -> None:
+        self._patience_seconds = patience_seconds
         self._log = log
         self._name = " ".join(command)
         with log.open("wb") as output:
@@ -67,6 +81,11 @@ class Process:
         size: int = psutil.Process(self.pid).memory_info().rss
         return size / 2**20
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of it and of all that it started, so far."""
+        return cpu_seconds(psutil.Process(self.pid))
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._child.send_signal(number)
@@ -91,13 +110,33 @@ class Process:
         self._refuse_failure()
 
     def end(self) -> None:
-        """End it, politely if it obeys in time. Idempotent."""
+        """End it, politely if it obeys in time, and whatever it left behind. Idempotent."""
+        offspring = self._offspring()
         self._child.terminate()
         try:
-            self._child.wait(STOP_SECONDS_MAX)
+            self._child.wait(self._patience_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+        for process in offspring:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()  # it compares the time of the start: never another process
+        psutil.wait_procs(offspring)
+
+    def _offspring(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            return list(psutil.Process(self.pid).children(recursive=True))
+        return []
 
     def _refuse_failure(self) -> None:
         if self._child.returncode:
             raise BenchError(f"{self._name} ended with {self._child.returncode}: {self.output}")
+
+
+def cpu_seconds(parent: psutil.Process) -> float:
+    """Processor time of a process and its descendants, the ended ones included."""
+    total = 0.0
+    for process in (parent, *parent.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total

@@ -1,22 +1,28 @@
 """What really ran: one record for each start and each end of a job's body.
 
 A record is appended with one write(2) to a file of the process, so it survives a kill of the
-process in the next instant, and costs some microseconds.
+process in the next instant, and costs some microseconds. Standard library only: the peers'
+programs use it too.
 """
 
 import os
 import struct
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import compress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 RECORD: Final = struct.Struct("<qqqq")
 """Kind, seq, instant of the enqueue, instant of the record; instants are nanoseconds of
 CLOCK_MONOTONIC, which all processes of a machine share."""
+
+RECORDS_VARIABLE: Final = "BENCH_RECORDS"
+"""Environment variable of a worker: the folder for its records."""
 
 
 class Kind(IntEnum):
@@ -46,11 +52,12 @@ class Pen:
     def __init__(self, folder: str | None) -> None:
         self._folder = folder
         self._file: int | None = None
+        self._pid = 0
 
     def write(self, kind: Kind, seq: int, sent_ns: int) -> None:
-        """Append one record. Safe from any thread."""
-        if self._file is None:
-            self._file = self._open()
+        """Append one record. Safe from any thread, and after a fork."""
+        if self._file is None or self._pid != os.getpid():
+            self._file, self._pid = self._open(), os.getpid()
         os.write(self._file, RECORD.pack(kind, seq, sent_ns, time.monotonic_ns()))
 
     def _open(self) -> int:
@@ -79,6 +86,31 @@ class Ledger:
             found += [Record(pid, *fields) for fields in RECORD.iter_unpack(whole)]
         return [record for record in found if record.kind == kind]
 
+    def starts(self) -> "Starts":
+        """All starts, without an object for each: there may be a million."""
+        starts = Starts()
+        for file in self._folder.glob("*.rec"):
+            content = file.read_bytes()
+            fields = array("q", content[: len(content) - len(content) % RECORD.size])
+            is_start = [kind == Kind.START for kind in fields[0::4]]
+            for found, column in enumerate((starts.seqs, starts.sent_ns, starts.now_ns), 1):
+                column.extend(compress(fields[found::4], is_start))
+        return starts
+
+    def clear(self) -> None:
+        """Forget all records; processes go on writing new ones."""
+        for file in self._folder.glob("*.rec"):
+            os.truncate(file, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Starts of jobs, column by column, in no order."""
+
+    seqs: "array[int]" = field(default_factory=lambda: array("q"))
+    sent_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    now_ns: "array[int]" = field(default_factory=lambda: array("q"))
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -89,10 +121,11 @@ class Tally:
     duplicates: int = 0
 
     @classmethod
-    def of(cls, sent: int, seqs: Iterable[int]) -> Self:
-        """Of jobs numbered from 0 to `sent`, and the numbers of those that started."""
+    def of(cls, sent: int, seqs: Iterable[int], *, first: int = 0) -> Self:
+        """Of `sent` jobs numbered from `first`, and the numbers of those that started."""
         times = Counter(seqs)
-        return cls(sent, sent - len(times), times.total() - len(times))
+        known = sum(seq in range(first, first + sent) for seq in times)
+        return cls(sent, sent - known, times.total() - known)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(

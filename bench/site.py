@@ -1,66 +1,99 @@
-"""A temporary folder with one store, the records of its jobs, and the processes that use it."""
+"""An empty store of one product, the records of its jobs, and the processes that use it."""
 
 import os
-import sqlite3
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bench.processes import BenchError, Process
-from bench.producer import Order
-from bench.records import Ledger
-from bench.tasks import RECORDS_VARIABLE
-from jobhost import JobHost
+from bench.database import Database
+from bench.order import Order
+from bench.processes import ROOT, BenchError, Process
+from bench.products import Product
+from bench.records import RECORDS_VARIABLE, Ledger
 
 STALL_SECONDS: Final = 30.0
 """With no new record for so long, what has not started yet is lost."""
 
 LOOK_SECONDS: Final = 0.01
 
+_LAST_SECONDS: Final = 1.0
+"""Until the kill, for workers whose end does not matter."""
+
 
 class Site:
-    """Made by `new_site`.
+    """Made by `Stand.new_site`.
 
     Args:
-        folder: Its folder, empty.
-        synchronous: The store's durability, "full" or "normal".
+        folder: Its folder, empty but for the store.
+        product: Whose store it is.
+        database: Where the store is to be.
     """
 
-    def __init__(self, folder: Path, synchronous: str) -> None:
-        records = folder / "records"
+    def __init__(self, folder: Path, product: Product, database: Database) -> None:
+        records, temporary = folder / "records", folder / "tmp"
         records.mkdir()
+        temporary.mkdir()
         self._folder = folder
-        self._environment = {**os.environ, RECORDS_VARIABLE: str(records)}
+        self._product = product
+        self._environment = {
+            **os.environ,
+            RECORDS_VARIABLE: str(records),
+            "BENCH_URL": database.url,
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(temporary),
+        }
         self._processes: list[Process] = []
-        self.store = folder / "jobs.db"
-        self.url = f"sqlite:///{self.store}?synchronous={synchronous}"
+        self._workers: list[Process] = []
+        self.database = database
         self.ledger = Ledger(records)
-        with JobHost(self.url) as host:
-            host.migrate()
-
-    def start_producer(self, order: Order) -> Process:
-        """A process that carries out the order."""
-        return self._start("bench.producer", self.url, order.to_text())
+        product.set_up(database, self._environment)
 
     def produce(self, order: Order) -> float:
         """Carry out the order in a process; returns the seconds that it took."""
-        return float(self.start_producer(order).finish())
+        producer = self._start(self._product.producer(self.database, order))
+        return float(producer.finish())
 
-    def start_worker(self, *, concurrency: int = 500) -> Process:
-        """A worker for the queue of the measured jobs."""
-        options = ["--queues", "default", "--concurrency", str(concurrency), "--url", self.url]
-        return self._start("jobhost", "worker", "bench.tasks:host", *options)
+    def start_workers(self, count: int = 1, *, concurrency: int = 500) -> list[Process]:
+        """Workers for the queue of the measured jobs; the processes to look at and to end."""
+        commands = self._product.workers(self.database, count, concurrency)
+        started = [self._start(command) for command in commands]
+        self._workers += started
+        return started
 
     def start_idle_workers(self, count: int, *, concurrency: int) -> list[Process]:
-        """Workers that have entered themselves into the store."""
-        workers = [self.start_worker(concurrency=concurrency) for _ in range(count)]
-        living = "SELECT count(*) FROM jobhost_node WHERE ended_at IS NULL"
-        self.wait_until(lambda: self.query(living) == [(count,)], "the workers begin")
+        """jobhost's workers that have entered themselves into the store."""
+        workers = self.start_workers(count, concurrency=concurrency)
+        living = f"SELECT count(*) FROM {self.database.table('node')} WHERE ended_at IS NULL"
+        self.wait_until(lambda: self.database.query(living) == [(count,)], "the workers begin")
         return workers
+
+    def start_warm_worker(self) -> Process:
+        """A worker that has run one job, which is not on record any more."""
+        [worker] = self.start_workers()
+        self.produce(Order(way="one_by_one", count=1))
+        self.wait_until(lambda: len(self.ledger) == 1, "the first job runs")
+        self.ledger.clear()
+        return worker
+
+    def waiting(self) -> list[int]:
+        """Numbers of the jobs that nobody has taken."""
+        return self._product.waiting(self.database)
+
+    def stop(self, *workers: Process) -> None:
+        """End workers. Raises BenchError if one that should obey does not, or tells of a
+        failure."""
+        if not self._product.patience_seconds:
+            for worker in workers:
+                worker.end()
+            return
+        # One that had nothing left to do may still be starting, and would not hear the request.
+        begun = f"SELECT count(*) FROM {self.database.table('node')}"
+        self.wait_until(
+            lambda: self.database.query(begun)[0][0] >= len(self._workers), "the workers begin"
+        )
+        for worker in workers:
+            worker.stop()
 
     def wait_for_records(self, count: int) -> None:
         """Wait until there are so many, or no more come."""
@@ -81,30 +114,15 @@ class Site:
                 raise BenchError(f"waited {STALL_SECONDS:.0f} s in vain until {what}: {logs}")
             time.sleep(LOOK_SECONDS)
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Look into the store."""
-        with closing(sqlite3.connect(self.store.as_uri() + "?mode=ro", uri=True)) as connection:
-            return connection.execute(sql).fetchall()
-
     def close(self) -> None:
         """End what still runs."""
         for process in self._processes:
             if process.runs:
                 process.end()
 
-    def _start(self, module: str, *arguments: str) -> Process:
+    def _start(self, command: list[str]) -> Process:
         log = self._folder / f"{len(self._processes)}.log"
-        process = Process([sys.executable, "-m", module, *arguments], self._environment, log)
+        patience = self._product.patience_seconds or _LAST_SECONDS
+        process = Process(command, self._environment, log, patience_seconds=patience)
         self._processes.append(process)
         return process
-
-
-@contextmanager
-def new_site(*, synchronous: str = "full") -> Iterator[Site]:
-    """An empty store; at the end its processes are ended and its folder is removed."""
-    with tempfile.TemporaryDirectory(prefix="jobhost-bench-") as folder:
-        site = Site(Path(folder), synchronous)
-        try:
-            yield site
-        finally:
-            site.close()

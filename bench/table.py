@@ -1,23 +1,40 @@
 """The table of figures: what is measured, and how fast jobhost wants to be.
 
-The goals are for the default durability on two cores shared by producers and workers.
+The goals are for the default durability on two cores shared by producers, workers and server.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from bench import ballast, drain, enqueue, kill, latency, life, memory
-from bench.sample import Measure
+from bench import ballast, drain, enqueue, idle, kill, latency, life, memory, snapshot
+from bench.database import StoreName
+from bench.stand import Measure
+
+NO_GOAL: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the result: a value of the figure, with its goal in words."""
+    """One line of the result: a value of the figure.
+
+    Args:
+        key: Of the value in a sample.
+        title: What it is, with its unit.
+        goals: jobhost's goal on each store, in words.
+        digits: Behind the point.
+        stores: Where there is such a value.
+    """
 
     key: str
     title: str
-    goal: str = "-"
+    goals: Mapping[StoreName, str] = field(default_factory=dict)
     digits: int = 0
+    stores: tuple[StoreName, ...] = ("sqlite", "postgres")
+
+    def goal(self, store: StoreName) -> str:
+        """On this store."""
+        return self.goals.get(store, NO_GOAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +45,34 @@ class Figure:
         name: As on the command line.
         measure: One run of it.
         rows: Its lines.
+        stores: On which it is taken.
+        peers: Whether other job queues are measured as well: those with a call for many jobs,
+            if it is about that.
+        many: Whether it is about such a call.
         runs: Its own number of runs; default: what the command line says.
+        long: Whether it is left out unless asked for.
     """
 
     name: str
     measure: Measure
     rows: tuple[Row, ...]
+    stores: tuple[StoreName, ...] = ("sqlite", "postgres")
+    peers: bool = False
+    many: bool = False
     runs: int | None = None
+    long: bool = False
 
 
-def _rate(title: str, goal: str = "-") -> Row:
-    return Row(key="rate", title=f"{title}, jobs/s", goal=goal)
+def _goals(sqlite: str = NO_GOAL, postgres: str = NO_GOAL) -> Mapping[StoreName, str]:
+    return {"sqlite": sqlite, "postgres": postgres}
+
+
+def _rate(title: str, goals: Mapping[StoreName, str] | None = None) -> Row:
+    return Row(key="rate", title=f"{title}, jobs/s", goals=goals or {})
+
+
+def _on_postgres(key: str, title: str, digits: int = 0) -> Row:
+    return Row(key=key, title=title, digits=digits, stores=("postgres",))
 
 
 def _beside(others: str, measure: Measure, title: str) -> Figure:
@@ -47,21 +81,36 @@ def _beside(others: str, measure: Measure, title: str) -> Figure:
         measure=measure,
         rows=(
             _rate(f"drain, 1 worker, {title}"),
-            Row(key="percent", title="  against an empty store, %", goal=">= 80"),
+            Row(key="percent", title="  against an empty store, %", goals=_goals(">= 80", ">= 80")),
         ),
     )
 
+
+_COSTS: Final = (
+    Row(key="workers_us", title="  processor time of the workers, µs/job", digits=1),
+    _on_postgres("server_us", "  processor time of the server, µs/job", digits=1),
+    _on_postgres("transactions", "  transactions per 1,000 jobs", digits=1),
+    _on_postgres("wal", "  WAL, bytes/job"),
+)
 
 FIGURES: Final = (
     Figure(
         name="drain-1",
         measure=drain.drain_by_one_worker,
-        rows=(_rate("drain, 1 worker", ">= 70,000"),),
+        rows=(_rate("drain, 1 worker", _goals(">= 70,000", ">= 35,000")), *_COSTS),
     ),
     Figure(
         name="drain-2",
         measure=drain.drain_by_two_workers,
-        rows=(_rate("drain, 2 workers", ">= 60,000"),),
+        rows=(_rate("drain, 2 workers", _goals(">= 60,000", ">= 50,000")), *_COSTS),
+        peers=True,
+    ),
+    Figure(
+        name="drain-2-normal",
+        measure=drain.drain_by_two_workers_normal,
+        rows=(_rate("drain, 2 workers, NORMAL"),),
+        stores=("sqlite",),
+        peers=True,
     ),
     Figure(
         name="drain-threads",
@@ -71,51 +120,135 @@ FIGURES: Final = (
     Figure(
         name="enqueue",
         measure=enqueue.enqueue_one_by_one,
-        rows=(_rate("enqueue one at a time, FULL", ">= 4,000"),),
+        rows=(
+            _rate("enqueue one at a time, full durability", _goals(">= 4,000", ">= 3,000")),
+            _on_postgres("wal", "  WAL, bytes/job"),
+        ),
+        peers=True,
     ),
     Figure(
         name="enqueue-normal",
         measure=enqueue.enqueue_one_by_one_normal,
-        rows=(_rate("enqueue one at a time, NORMAL", ">= 20,000"),),
+        rows=(_rate("enqueue one at a time, NORMAL", _goals(">= 20,000")),),
+        stores=("sqlite",),
+        peers=True,
     ),
     Figure(
         name="enqueue-bulk",
         measure=enqueue.enqueue_in_bulk,
-        rows=(_rate("enqueue in bulk", ">= 150,000"),),
+        rows=(
+            _rate("enqueue in bulk", _goals(">= 150,000", ">= 120,000")),
+            _on_postgres("wal", "  WAL, bytes/job"),
+        ),
+        peers=True,
+        many=True,
     ),
     Figure(
         name="life",
         measure=life.full_life,
-        rows=(_rate("full life, 1 producer and 1 worker", ">= 40,000"),),
+        rows=(_rate("full life, 1 producer and 1 worker", _goals(">= 40,000", ">= 25,000")),),
     ),
     Figure(
         name="latency",
         measure=latency.enqueue_to_start,
         rows=(
-            Row(key="p50", title="enqueue to start, idle worker, p50, ms", goal="<= 1", digits=2),
-            Row(key="p99", title="enqueue to start, idle worker, p99, ms", goal="<= 3", digits=2),
+            Row(
+                key="p50",
+                title="enqueue to start, idle worker, p50, ms",
+                goals=_goals("<= 1", "<= 1.5"),
+                digits=2,
+            ),
+            Row(
+                key="p99",
+                title="enqueue to start, idle worker, p99, ms",
+                goals=_goals("<= 3", "<= 4"),
+                digits=2,
+            ),
         ),
+        peers=True,
     ),
     Figure(
         name="memory",
         measure=memory.worker_memory,
         rows=(
-            Row(key="idle", title="memory of a worker, idle, MiB", goal="<= 40", digits=1),
             Row(
-                key="after", title="memory of a worker, after a drain, MiB", goal="<= 40", digits=1
+                key="idle",
+                title="memory of a worker, idle, MiB",
+                goals=_goals("<= 40", "<= 45"),
+                digits=1,
+            ),
+            Row(
+                key="after",
+                title="memory of a worker, after a drain, MiB",
+                goals=_goals("<= 40", "<= 45"),
+                digits=1,
             ),
         ),
+    ),
+    Figure(
+        name="idle",
+        measure=idle.statements_of_an_idle_worker,
+        rows=(
+            Row(
+                key="statements",
+                title="statements of an idle worker per minute",
+                goals=_goals(postgres="<= 10"),
+                digits=1,
+            ),
+        ),
+        stores=("postgres",),
     ),
     _beside("finished", ballast.beside_finished, "1,000,000 finished"),
     _beside("other-queue", ballast.beside_other_queue, "1,000,000 waiting in another queue"),
     _beside("lower-priority", ballast.beside_lower_priority, "1,000,000 waiting at lower priority"),
     Figure(
+        name="snapshot",
+        measure=snapshot.drain_beside_snapshot,
+        rows=(
+            _rate("drain of 1,000,000, 2 workers, beside an open snapshot"),
+            Row(key="without", title="  without it, jobs/s"),
+            Row(key="percent", title="  against without, %", goals=_goals(postgres=">= 50")),
+            Row(
+                key="steadiness",
+                title="  last third against the first, %",
+                goals=_goals(postgres="not falling"),
+            ),
+            Row(key="steadiness_without", title="  last third against the first without it, %"),
+        ),
+        stores=("postgres",),
+    ),
+    Figure(
+        name="snapshot-long",
+        measure=snapshot.life_beside_long_snapshot,
+        rows=(
+            _rate("full life, beside a snapshot open for 5 minutes"),
+            Row(key="percent", title="  against before it, %", goals=_goals(postgres=">= 50")),
+            Row(
+                key="steadiness",
+                title="  last third against the first, %",
+                goals=_goals(postgres="not falling"),
+            ),
+        ),
+        stores=("postgres",),
+        runs=1,
+        long=True,
+    ),
+    Figure(
         name="kill",
         measure=kill.kill_one_of_two,
         rows=(
-            Row(key="seconds", title="kill -9 to the next start, s", goal="<= 0.25", digits=3),
-            Row(key="extra", title="kill -9, extra runs with 10 slots", goal="<= 10"),
-            Row(key="twice", title="kill -9, jobs finished twice", goal="0"),
+            Row(
+                key="seconds",
+                title="kill -9 to the next start, s",
+                goals=_goals("<= 0.25", "<= 0.25"),
+                digits=3,
+            ),
+            Row(
+                key="extra",
+                title="kill -9, extra runs with 10 slots",
+                goals=_goals("<= 10", "<= 10"),
+            ),
+            Row(key="twice", title="kill -9, jobs finished twice", goals=_goals("0", "0")),
         ),
         runs=kill.KILLS,
     ),

@@ -1,16 +1,10 @@
-"""The host of the measured workers, and the tasks they run; arguments fill about 200 bytes."""
+"""The host of the measured workers, and the tasks they run."""
 
 import asyncio
 import os
-from typing import Final
 
-from bench.records import Kind, Pen
+from bench.records import RECORDS_VARIABLE, Kind, Pen
 from jobhost import JobHost
-
-RECORDS_VARIABLE: Final = "BENCH_RECORDS"
-"""Environment variable of a worker: the folder for its records."""
-
-PAD: Final = "x" * 155
 
 host = JobHost()
 """Its store's address comes from outside: a worker has --url, a producer its order."""

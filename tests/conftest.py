@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import postgres_server
 import psutil
 import pytest
 from hypothesis import settings
@@ -49,6 +50,7 @@ def _requirements() -> frozenset[str]:
 def _no_process_is_left_behind() -> Iterator[None]:
     """Under xdist each worker looks after its own children; the controller has no tests."""
     yield
+    postgres_server.stop()
     children = [
         child
         for child in psutil.Process().children(recursive=True)
@@ -76,6 +78,12 @@ def host(url: str) -> Iterator[JobHost]:
     """A host without tasks on that store."""
     with JobHost(url) as host:
         yield host
+
+
+@pytest.fixture
+def postgres_url() -> str:
+    """The address of a PostgreSQL store with a schema and nothing in it."""
+    return postgres_server.store_url(postgres_server.empty_schema())
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@
     ├── StoreError                  the store could not do it
     │   ├── StoreUnavailable        cannot be opened or reached
     │   │   └── StoreGone           its file was deleted or replaced while in use
+    │   │       └── StoreMoved      its jobs live at another address now
     │   ├── StoreBusy               somebody else holds it longer than the time-out
     │   ├── StoreFull               no space left
     │   ├── StoreReadOnly           may be read, not written
@@ -65,6 +66,10 @@ class StoreUnavailable(StoreError):
 
 class StoreGone(StoreUnavailable):
     """The store's file was deleted or replaced while this process used it. Start it again."""
+
+
+class StoreMoved(StoreGone):
+    """The store was moved; it can be read, not written. Go to the address in the message."""
 
 
 class StoreBusy(StoreError):

@@ -59,6 +59,16 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedLate:
+    """A task failed after its own transaction had completed the job, which stays succeeded."""
+
+    job: UUID
+    task: str
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsLost:
     """The store refused what these jobs had to say: they are no longer this worker's."""
 

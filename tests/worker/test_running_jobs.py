@@ -11,6 +11,7 @@ import pytest
 from jobhost import JobHost, ResultUnstorable, Snooze, State, current_job
 from jobhost.worker.worker import Worker
 
+pytestmark = pytest.mark.stores("sqlite", "postgres")
 PATIENCE = "60s"
 
 
@@ -294,7 +295,7 @@ def test_a_task_that_no_worker_knows_is_set_aside_and_comes_back(host, url, unti
 
             with working(newer.worker()):
                 assert unknown.result(PATIENCE) == "hello"
-    assert unknown.status().deliveries == 1
+        assert unknown.status().deliveries == 1
 
 
 def test_unknown_tasks_at_the_head_do_not_stand_in_the_way(host, url, working):

@@ -8,6 +8,7 @@ import pytest
 from jobhost import State
 from jobhost.worker.worker import EXIT_AT_ONCE
 
+pytestmark = pytest.mark.stores("sqlite", "postgres")
 PATIENCE = "60s"
 LONG = "10m"
 

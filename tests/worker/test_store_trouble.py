@@ -95,6 +95,7 @@ def _recorded(result: Any) -> bool:
 # --- The answer of the store is lost
 
 
+@pytest.mark.stores("sqlite", "postgres")
 def test_jobs_claimed_by_an_answer_that_was_never_read_are_handed_back_uncharged(
     host, breaking, working
 ):
@@ -117,6 +118,7 @@ def test_jobs_claimed_by_an_answer_that_was_never_read_are_handed_back_uncharged
         assert (job.status().deliveries, job.status().failures, job.status().crashes) == (2, 0, 0)
 
 
+@pytest.mark.stores("sqlite", "postgres")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_end_whose_record_is_in_doubt_is_recorded_once(host, breaking, until, working, when):
     running, go = threading.Event(), threading.Event()
@@ -139,6 +141,7 @@ def test_an_end_whose_record_is_in_doubt_is_recorded_once(host, breaking, until,
     assert job.status().deliveries == 1
 
 
+@pytest.mark.stores("sqlite", "postgres")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_connection_that_breaks_all_the_time_loses_nothing_and_doubles_nothing(
     host, breaking, quick_retries, working, seed
@@ -168,6 +171,7 @@ def test_a_connection_that_breaks_all_the_time_loses_nothing_and_doubles_nothing
         assert outcomes == ["released"] * (len(outcomes) - 1) + ["succeeded"]
 
 
+@pytest.mark.stores("sqlite", "postgres")
 def test_an_outage_of_any_length_is_survived(host, breaking, quick_retries, until, working):
     @host.task
     def hello() -> str:
@@ -181,6 +185,7 @@ def test_an_outage_of_any_length_is_survived(host, breaking, quick_retries, unti
         assert job.result(PATIENCE) == "hello"
 
 
+@pytest.mark.stores("sqlite", "postgres")
 def test_the_pause_after_a_failure_grows_and_is_bounded(host, breaking, until, working):
     @host.task
     def hello() -> str:
@@ -199,6 +204,7 @@ def test_the_pause_after_a_failure_grows_and_is_bounded(host, breaking, until, w
     assert all(low <= pause <= high for low, pause, high in bounds)
 
 
+@pytest.mark.stores("sqlite", "postgres")
 def test_a_store_that_is_gone_for_good_does_not_keep_a_worker_from_stopping(
     host, breaking, until, working
 ):
@@ -213,6 +219,7 @@ def test_a_store_that_is_gone_for_good_does_not_keep_a_worker_from_stopping(
         thread.wait()
 
 
+@pytest.mark.stores("sqlite", "postgres")
 def test_what_breaks_the_store_thread_itself_is_raised_where_the_worker_runs(host):
     @host.task
     def hello() -> None: ...

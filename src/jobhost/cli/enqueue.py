@@ -1,6 +1,7 @@
 """`jobhost enqueue`: accept one job, and perhaps wait for its result."""
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -15,6 +16,7 @@ from jobhost.errors import (
     JobDead,
     ResultTimeout,
     ResultUnstorable,
+    StoreError,
     UsageError,
 )
 
@@ -85,9 +87,11 @@ def enqueue(
 
 
 def _tell_if_unserved(host: "JobHost", job_id: "UUID") -> None:
-    """A queue that no task names is easily one that no worker serves, too."""
-    for name in queues_without_worker(host, [host.job(job_id).status()]):
-        tell(advice(name))
+    """A queue that no task names is easily one that no worker serves, too. The job is accepted in
+    any case, also where this login may not look."""
+    with suppress(StoreError):
+        for name in queues_without_worker(host, [host.job(job_id).status()]):
+            tell(advice(name))
 
 
 def read_arguments(text: str) -> tuple[list[Any], dict[str, Any]]:

@@ -24,6 +24,7 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     CANCELLED = 5
     NOT_ENDED = 6
+    UNWELL = 7
     AT_ONCE = 70
     INTERRUPTED = 130
 
@@ -36,6 +37,7 @@ MEANINGS: Final = {
     Exit.NOT_FOUND: "there is no such job",
     Exit.CANCELLED: "the job was cancelled",
     Exit.NOT_ENDED: "the job has not ended yet: --timeout, a retry or a snooze",
+    Exit.UNWELL: "the doctor found a warning or a problem",
     Exit.AT_ONCE: "a second signal ended the process before all was recorded",
     Exit.INTERRUPTED: "interrupted; a job that had not ended goes on later",
 }

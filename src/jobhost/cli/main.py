@@ -11,10 +11,13 @@ import typer
 import jobhost
 from jobhost.cli import jobs
 from jobhost.cli.demo import demo
+from jobhost.cli.doctor import doctor
 from jobhost.cli.enqueue import enqueue
 from jobhost.cli.exits import CommandError, Exit, exit_of, table
 from jobhost.cli.hosts import StoreUrl
+from jobhost.cli.move import move
 from jobhost.cli.render import put, tell
+from jobhost.cli.roles import roles
 from jobhost.cli.run import run
 from jobhost.cli.worker import worker
 from jobhost.errors import JobhostError
@@ -72,6 +75,9 @@ def migrate(url: StoreUrl = None) -> None:
 app.command()(worker)
 app.command()(enqueue)
 app.command()(run)
+app.command()(doctor)
+app.command()(roles)
+app.command()(move)
 app.command()(demo)
 app.add_typer(jobs.app, name="jobs")
 

@@ -104,6 +104,19 @@ def tell(sentence: str) -> None:
         sys.stderr.write(f"jobhost: {clean(sentence)}\n")
 
 
+def put_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows of text as a table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(clean(cell) for cell in row))
+    put_page(table)
+
+
 def put_listing(jobs: Sequence["JobRecord"], next_page: int | None) -> None:
     """A page of jobs as a table."""
     from rich import box

@@ -6,6 +6,6 @@ It must not start threads or loops that work on jobs; that is `worker/`.
 - `task.py`: a declared task, and enqueueing it; start here.
 - `registry.py`: the tasks of one host by name.
 - `job.py`: the handle of one job: status, result, cancel.
-- `current.py`: `current_job()`, inside a task.
+- `current.py`: `current_job()`, inside a task; `transaction.py`: its transaction.
 - `wiring.py`: what all of these share: the store and the host's defaults.
 """

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from jobhost.errors import InvalidOption, JobCancelled, LeaseLost, UsageError
+from jobhost.host.transaction import Completion
 
 
 class CancelToken:
@@ -76,6 +77,11 @@ class RunningJob:
         correlation_id: Ties related jobs together.
         parent: Id of the job that enqueued this one.
         trigger: Kind and detail of what started it.
+        transaction: Opens one in which the job completes: `with current_job().transaction() as
+            tx`, on an event loop `async with`; PostgreSQL only. What the task writes on
+            `tx.connection` and the completion, with `tx.result`, are committed together when the
+            block ends. An exception rolls both back; so does LeaseLost, which the end of the block
+            raises when the job belongs to another worker by then.
     """
 
     id: UUID
@@ -87,6 +93,7 @@ class RunningJob:
     enqueued_at: datetime
     correlation_id: str
     trigger: tuple[str, str]
+    transaction: Callable[[], Completion]
     parent: UUID | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()

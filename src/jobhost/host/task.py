@@ -118,6 +118,35 @@ class Task(Generic[P, R, C]):
         """`enqueue_many` for a caller on an event loop."""
         return await self._plain.aenqueue_many(calls)
 
+    def enqueue_with(self, connection: object, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Accept one job inside the transaction that the caller has open on this connection: it
+        exists, and workers hear of it, if and only if the caller commits.
+
+        Args:
+            connection: To the store's own database: of psycopg, SQLAlchemy (a Session too), or
+                Django's.
+
+        Raises UsageError for another connection, or one without a transaction. After a
+        StoreError the caller's transaction can only be rolled back.
+        """
+        return self._plain.enqueue_with(connection, *args, **kwargs)
+
+    async def aenqueue_with(
+        self, connection: object, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Job[R]:
+        """`enqueue_with` on an asynchronous connection, of psycopg or SQLAlchemy."""
+        return await self._plain.aenqueue_with(connection, *args, **kwargs)
+
+    def enqueue_many_with(self, connection: object, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
+        """`enqueue_many` inside the caller's transaction, all or none; see `enqueue_with`."""
+        return self._plain.enqueue_many_with(connection, calls)
+
+    async def aenqueue_many_with(
+        self, connection: object, calls: Iterable[Sequence[Any]]
+    ) -> list[Job[R]]:
+        """`enqueue_many_with` on an asynchronous connection."""
+        return await self._plain.aenqueue_many_with(connection, calls)
+
 
 class BoundTask(Generic[P, R]):
     """A task with the options of one call, made by `Task.using`."""
@@ -174,6 +203,34 @@ class BoundTask(Generic[P, R]):
         """`enqueue_many` for a caller on an event loop."""
         jobs, batches = self._prepare(self._encode_all(calls))
         await self._accept_async(batches)
+        return jobs
+
+    def enqueue_with(self, connection: object, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Accept one job inside the caller's transaction; see `Task.enqueue_with`."""
+        job, batch = self.prepare(*args, **kwargs)
+        self._wiring.store.enqueue_within(connection, [batch])
+        return job
+
+    async def aenqueue_with(
+        self, connection: object, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Job[R]:
+        """`enqueue_with` on an asynchronous connection."""
+        job, batch = self.prepare(*args, **kwargs)
+        await self._wiring.store.enqueue_within_async(connection, [batch])
+        return job
+
+    def enqueue_many_with(self, connection: object, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
+        """`enqueue_many` inside the caller's transaction."""
+        jobs, batches = self._prepare(self._encode_all(calls))
+        self._wiring.store.enqueue_within(connection, batches)
+        return jobs
+
+    async def aenqueue_many_with(
+        self, connection: object, calls: Iterable[Sequence[Any]]
+    ) -> list[Job[R]]:
+        """`enqueue_many_with` on an asynchronous connection."""
+        jobs, batches = self._prepare(self._encode_all(calls))
+        await self._wiring.store.enqueue_within_async(connection, batches)
         return jobs
 
     def _encode_all(self, calls: Iterable[Sequence[Any]]) -> list[str]:

@@ -18,4 +18,5 @@ Invariants:
 Start with `plans/enqueue.py`, `plans/cycle.py` and `plans/nodes.py`; then the dialects:
 `sqlite/` with its turnstile between processes and its liveness locks, `postgres/` with its
 row locks, its one-statement cycle and its hints. What a dialect must offer is in `seam.py`.
+`move/` takes a store from the one to the other.
 """

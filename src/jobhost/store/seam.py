@@ -5,10 +5,13 @@ first dialect.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from jobhost.jobs.records import Ended
+from jobhost.store.checkup import Finding
 from jobhost.store.plan import Plan
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import HotPlans
@@ -143,6 +146,18 @@ class Store(Protocol):
         """`enqueue_within` on an asynchronous connection."""
         ...
 
+    def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
+        """A transaction on a connection of the driver, with which a job completes: at the end of
+        the block comes what `finish` says, guarded, then the commit.
+
+        Raises LeaseLost when the guard refuses; then, as after any exception, all is rolled back.
+        """
+        ...
+
+    def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
+        """`completing` on an asynchronous connection."""
+        ...
+
     def session(self, *, apart: bool = True) -> Session:
         """A way to the store for one owner: `apart` from all else in this process, as a heartbeat
         needs it, or sharing a connection with it where connections are dear."""
@@ -150,6 +165,11 @@ class Store(Protocol):
 
     def migrate(self) -> list[str]:
         """Bring the schema to this version under a lock; names of the migrations applied."""
+        ...
+
+    def checkup(self) -> list[Finding]:
+        """Look for what is wrong with it, or soon will be; nothing is changed, and no schema is
+        needed. Raises StoreError when it cannot be reached at all."""
         ...
 
     def announce(self) -> None:

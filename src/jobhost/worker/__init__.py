@@ -14,7 +14,7 @@ claimed than there are free slots.
 
 The store thread's own parts: `recorder.py` (what has ended and is not recorded yet),
 `rescuer.py` (the dead), `stager.py` (due times), `membership.py` (this node and its lease).
-`execution.py` is one delivery in work.
+`execution.py` is one delivery in work, `completion.py` the transaction in which one completes.
 
 Decisions are pure and stand apart: `drain.py` (when to stop), `rotation.py` (which queue
 first), `verdict.py` (what an exception means), and `jobs/outcomes.py` (what follows).

@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 from uuid import UUID
 
 from jobhost.clock import to_datetime
 from jobhost.host.current import CancelToken, RunningJob
 from jobhost.host.task import Task
+from jobhost.host.transaction import Completion
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.options import Unset
 from jobhost.jobs.outcomes import Counts, Settlement
@@ -24,6 +27,9 @@ class Execution:
             of one job are two executions.
         task: The task that it is for.
         retry: The policy when the call gave none, and `timeout_seconds` likewise.
+        complete: Makes the transaction in which it completes, if the task wants one.
+
+    `completing` is set while that is committed, `completed` once it is, with the `result` given.
     """
 
     started = 0.0
@@ -32,6 +38,9 @@ class Execution:
     stop: Stop | None = None
     stop_reason = ""
     stopped_at = 0.0
+    completing = False
+    completed = False
+    result: object = None
     _token: CancelToken | None = None
     _running_job: RunningJob | None = None
 
@@ -41,7 +50,10 @@ class Execution:
         task: Task[..., object, object],
         retry: Retry,
         timeout_seconds: float | None,
+        *,
+        complete: "Callable[[Execution], Completion]",
     ) -> None:
+        self._complete = complete
         self.delivery = delivery
         self.key = (delivery.job, delivery.epoch)
         self.task = task
@@ -111,9 +123,15 @@ class Execution:
                 parent=None if delivery.parent is None else UUID(bytes=delivery.parent),
                 headers=envelope.headers,
                 tags=envelope.tags,
+                transaction=partial(self._complete, self),
                 cancel=self.token,
             )
         return self._running_job
+
+    def forget(self) -> None:
+        """It has ended: let go of what leads back here, a circle for the collector."""
+        self.handle = None
+        self._running_job = None
 
     def _apply(self, envelope: Envelope) -> None:
         if envelope.retry is not None:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from jobhost.durations import format_seconds
 from jobhost.errors import InvalidPayload
-from jobhost.events import AttemptFailed, Events
+from jobhost.events import AttemptFailed, Events, FailedLate
 from jobhost.host.current import enter_job
 from jobhost.host.registry import Registry
 from jobhost.host.task import Task
@@ -37,6 +37,7 @@ from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
 from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.worker.completion import Completion
 from jobhost.worker.execution import Execution
 from jobhost.worker.outbox import Outbox
 from jobhost.worker.threads import JobThreads
@@ -75,6 +76,7 @@ class Executor:
         self._loop_thread = threading.Thread(
             target=self._run_loop, name="jobhost-loop", daemon=True
         )
+        self._complete = self._completion
         self._flush_is_due = False
         self._closing = False
         self.ended_count = 0
@@ -159,7 +161,7 @@ class Executor:
         """
         left = []
         for execution in self.running:
-            if execution.stop is not Stop.LOST:
+            if execution.stop is not Stop.LOST and not execution.completed:
                 left.append(
                     self._settle(execution, outcome_of_stuck(execution.stop, execution.stop_reason))
                 )
@@ -174,7 +176,10 @@ class Executor:
             options = resolve(call, task.options, self._wiring.queues, self._wiring.defaults)
             policy = (task, options.retry, options.timeout_seconds)
             self._policies[delivery.task, delivery.queue] = policy
-        return Execution(delivery, *policy)
+        return Execution(delivery, *policy, complete=self._complete)
+
+    def _completion(self, execution: Execution) -> Completion:
+        return Completion(execution, self._wiring)
 
     def _refuse(self, delivery: Delivery, error: Exception) -> None:
         """A job whose envelope cannot be read: dead with that reason, and the worker goes on."""
@@ -259,6 +264,10 @@ class Executor:
         if type(value) in _NOT_RUN:
             kind = type(value).__name__
             raise TypeError(f"the task returned a {kind} that nobody runs: make it an async def")
+        if execution.completed:
+            if value is not None and value != execution.result:
+                raise TypeError("the task returned another value than its transaction's result")
+            return execution.ended(COMPLETED)
         try:
             result = execution.task.signature.encode_result(value, self._wiring.payload_bytes_max)
         except InvalidPayload as error:
@@ -271,6 +280,9 @@ class Executor:
 
     def _raised(self, execution: Execution, error: BaseException) -> Ended:
         """The record of an attempt that raised."""
+        if execution.completed:
+            self._report_late(execution, error)
+            return execution.ended(COMPLETED)
         stop, reason, began = execution.stop, execution.stop_reason, execution.started > 0
         return self._settle(execution, outcome_of(error, stop, reason, began=began))
 
@@ -278,10 +290,12 @@ class Executor:
         """Put the attempt into the outbox, then free the slot: never the other way round, so
         that a job is always in one of the two."""
         self.ended_count += 1
-        execution.handle = None  # its context leads back here: a circle for the collector
-        if execution.stop is not Stop.LOST:
+        execution.forget()
+        if execution.stop is not Stop.LOST and not execution.completed:
             self._outbox.put(ended)
         del self._running[execution.key]
+        if execution.completed:
+            self._outbox.free()
 
     def _settle(self, execution: Execution, outcome: Outcome) -> Ended:
         chance = random.random()
@@ -289,6 +303,18 @@ class Executor:
         if isinstance(outcome, Failed) or settlement.target is State.DEAD:
             self._report(execution, settlement)
         return execution.ended(settlement)
+
+    def _report_late(self, execution: Execution, error: BaseException) -> None:
+        if execution.stop is None:
+            said = describe(error)
+            self._events.emit(
+                FailedLate(
+                    job=UUID(bytes=execution.delivery.id),
+                    task=execution.delivery.task,
+                    error=f"{said.type}: {said.message}",
+                    traceback=said.traceback,
+                )
+            )
 
     def _report(self, execution: Execution, settlement: Settlement) -> None:
         if execution.stop is not Stop.LOST and self._events.wants(AttemptFailed):

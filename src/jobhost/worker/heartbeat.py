@@ -13,6 +13,10 @@ from jobhost.store.seam import Session, Store
 _RETRY_SECONDS: Final = 1.0
 """After a failed renewal: several more tries fit into the rest of the lease."""
 
+_WAIT_SECONDS_MIN: Final = 5.0
+"""No renewal waits longer for its answer than until the next one would be due, so that another on a
+new connection still comes in time; but for very short leases so long as any lock is waited for."""
+
 
 class Heartbeat:
     """The lease of one node.
@@ -60,6 +64,7 @@ class Heartbeat:
         """One renewal. Raises StoreError."""
         if self._session is None:
             self._session = self._store.session()
+            self._session.hurry(max(self._pause, _WAIT_SECONDS_MIN))
         return self._session.write(lambda: heartbeat(self._node, self._lease_us))
 
     def _run(self) -> None:

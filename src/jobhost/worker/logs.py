@@ -10,6 +10,7 @@ from jobhost.durations import format_seconds
 from jobhost.events import (
     AttemptFailed,
     Events,
+    FailedLate,
     JobsLost,
     JobsParked,
     LeaseEnded,
@@ -34,6 +35,7 @@ def log_events(events: Events) -> None:
     events.subscribe(WorkerDraining, _draining)
     events.subscribe(WorkerStopped, _stopped)
     events.subscribe(AttemptFailed, failures.attempt_failed)
+    events.subscribe(FailedLate, _failed_late)
     events.subscribe(JobsLost, _jobs_lost)
     events.subscribe(LeaseEnded, _lease_ended)
     events.subscribe(WorkerRescued, _rescued)
@@ -103,6 +105,19 @@ class _Failures:
             )
         if event.traceback:
             _log.debug("%s", event.traceback, extra=fields)
+
+
+def _failed_late(event: FailedLate) -> None:
+    fields = {"job": str(event.job), "task": event.task}
+    _log.error(
+        "%s %s failed after its transaction had completed it: %s; it stays succeeded",
+        event.task,
+        event.job,
+        event.error,
+        extra=fields,
+    )
+    if event.traceback:
+        _log.debug("%s", event.traceback, extra=fields)
 
 
 def _jobs_lost(event: JobsLost) -> None:

@@ -51,7 +51,12 @@ class Membership:
             tasks=tasks,
             lease_us=microseconds(lease_seconds),
         )
-        self.number = session.write(lambda: register(new))
+        try:
+            self.number = session.write(lambda: register(new))
+        except BaseException:
+            self._presence.release()
+            self.bell.close()
+            raise
         self._heartbeat = Heartbeat(
             store, self.number, lease_seconds=lease_seconds, on_lost=on_lost, on_news=on_news
         )

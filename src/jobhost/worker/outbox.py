@@ -19,10 +19,15 @@ class Outbox:
         self._ring = ring
         self._asleep = threading.Event()
         self._flushed = False
+        self._freed = False
 
     def put(self, ended: Ended) -> None:
         """Leave one; `flush` must follow, for it and what was left beside it."""
         self._ended.append(ended)
+
+    def free(self) -> None:
+        """A slot is free again, with nothing to record; `flush` must follow."""
+        self._freed = True
 
     def flush(self) -> None:
         """No more comes for now: wake the store thread if it sleeps."""
@@ -33,7 +38,7 @@ class Outbox:
 
     def take(self) -> list[Ended]:
         """Everything left so far."""
-        self._flushed = False
+        self._flushed = self._freed = False
         taken = []
         while self._ended:
             taken.append(self._ended.popleft())
@@ -55,9 +60,10 @@ class Outbox:
         return True
 
     def going_to_sleep(self) -> bool:
-        """Announce that the store thread will wait; False when there is something to take first."""
+        """Announce that the store thread will wait; False when there is something to take first,
+        or to look at."""
         self._asleep.set()
-        if self._ended:
+        if self._ended or self._freed:
             self._asleep.clear()
             return False
         return True

@@ -73,7 +73,7 @@ class Recorder:
         held = self._session.read(lambda: read_back(node))
         known = {*running, *unsent, *((end.job, end.epoch) for end in self.pending)}
         self.pending = [end for end in self.pending if (end.job, end.epoch) in held]
-        for key in held.keys() - known:
+        for key in sorted(held.keys() - known):  # older jobs first, as they had been
             settlement = decide(Released(), held[key], Retry(), chance=0.0)
             self.pending.append(Ended(*key, duration_us=-1, settlement=settlement))
         self.doubtful = False

@@ -181,7 +181,7 @@ class StoreLoop:
         worked = self._cycle_if_due(now)
         if self._maintain(now):
             self._hungry = worked = True
-        elif worked:
+        else:
             self._finish_burst()
         return worked
 
@@ -293,7 +293,8 @@ class StoreLoop:
         """Make sure that the store and this worker agree about what runs here."""
         running = {execution.key: execution for execution in self._executor.running}
         gone = self._recorder.read_back(self._member.number, running.keys(), self._outbox.keys())
-        lost = [running[key] for key in gone if running[key].stop is not Stop.LOST]
+        left = [running[key] for key in gone if running[key].stop is not Stop.LOST]
+        lost = [execution for execution in left if not execution.completing]
         pause = self._config.lease_seconds
         self._next_read_back = now + (
             max(pause, self._store.pace.poll_seconds) if not running else pause
@@ -413,6 +414,7 @@ class StoreLoop:
         pause = min(first * 2**self._failures, longest) * random.uniform(0.5, 1.0)
         self._failures = min(self._failures + 1, _FAILURES_MAX)
         self._events.emit(StoreTrouble(error=str(error), retry_seconds=pause))
+        self._rung = True  # the look that failed may have been what somebody rang for
         end = time.monotonic() + pause
         while (now := time.monotonic()) < end and self._drain.phase is not Phase.LEAVING:
             self._mind_the_house(now)

@@ -20,7 +20,7 @@ LISTENING = """
     bell = SocketBell(Path(sys.argv[1]), sys.argv[2])
     say("listening")
     while hear():
-        say(bell.wait(60))
+        say(bool(bell.wait(60)))
     bell.close()
 """
 

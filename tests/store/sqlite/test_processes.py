@@ -196,7 +196,7 @@ def test_an_announcement_reaches_the_bell_of_another_process(
         store = SqliteStore(Path(sys.argv[1]), SystemClock())
         bell = store.listen("one")
         say("listening")
-        say(bell.wait(60))
+        say(bool(bell.wait(60)))
         bell.close()
     """
     with Program(program, path) as listener:

@@ -73,6 +73,8 @@ SMALL = {"c", "e", "h", "n", "r", "jobhost_cancellation", "jobhost_node", "jobho
 FOR_PEOPLE = {
     "tally": "counts everything, and says so",
     "list_ready": "collects the numbers of the waiting jobs to show the newest",
+    "blocked_tasks": "counts what is set aside, and says so",
+    "waiting_queues": "walks its own result, a row for each queue",
     "applied_migrations": "a handful of rows",
     "own_names": "the schema, not what it holds",
     "draw_numbers": "a table of one row",

@@ -11,7 +11,11 @@ from jobhost.store.sqlite import catalogue
 from jobhost.store.sqlite.catalogue import statements
 
 STORE = Path(next(iter(plans.__path__))).parent
-SOURCES = sorted((STORE / "plans").glob("*.py")) + sorted((STORE / "sqlite").glob("*.py"))
+SOURCES = [
+    *sorted((STORE / "plans").glob("*.py")),
+    *sorted((STORE / "sqlite").glob("*.py")),
+    STORE / "move" / "source.py",
+]
 
 
 def texts(file: Path) -> Iterator[str]:

@@ -6,4 +6,5 @@
 - `stage.py`: what becomes ready without a worker's doing: due jobs, parked jobs.
 - `operate.py`: cancel and redrive.
 - `look.py`: everything that only reads.
+- `checkup.py`: what is asked when somebody wonders whether all is well.
 """

@@ -92,6 +92,10 @@ def settle(
     guard = {"node": node, "writer": writer}
     completed = [end for end in ended if end.settlement is COMPLETED]
     others = [_obey(end, cancels) for end in ended if end.settlement is not COMPLETED]
+    # Where the clock goes on within a transaction, the lease must not end between two statements:
+    # it counts once, here, and is then held.
+    if others and not (yield Statement("hold_lease", {"node": writer})).rows:
+        return sorted({end.job for end in ended})
     changed = 0
     if completed:
         rows = [(job, epoch, duration, result) for job, epoch, duration, _, result in completed]
@@ -103,8 +107,8 @@ def settle(
     else:
         # Only what has just entered another table may leave this one, so the writer's lease
         # counts here as it did there.
-        lease = yield Statement("hold_lease", {"node": writer})
-        held = (yield from read_back(node)) if lease.rows else {}
+        live = others or (yield Statement("hold_lease", {"node": writer})).rows
+        held = (yield from read_back(node)) if live else {}
         owned = [end.job for end in ended if (end.job, end.epoch) in held]
     yield Statement("leave_running", {"jobs": json.dumps(owned), "node": node})
     return sorted({end.job for end in ended} - set(owned))
@@ -210,7 +214,8 @@ def claim_one(job_id: bytes, task: str, node: int) -> Plan[Delivery | None]:
     if found.first is None:
         return None
     delivery = Delivery._make(found.first)
-    yield from _take([delivery], {"queue": delivery.queue, "tasks": json.dumps([task])}, node)
+    place = {"queue": delivery.queue, "tasks": json.dumps([task]), "job": delivery.job}
+    yield from _take([delivery], place, node)
     return delivery
 
 

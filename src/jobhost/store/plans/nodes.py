@@ -161,10 +161,12 @@ def rescue(order: Rescue) -> Plan[RescueReport]:
     if any(node.number == order.node for node in still_alive):
         return RescueReport()
     found = yield Statement("running_of", {"node": order.node, "limit": RESCUE_BATCH})
+    # Read now that the jobs are held: a cancel may have been entered while that was waited for.
+    wishes = yield Statement("cancellations", {"node": order.node})
+    cancels: dict[int, str] = dict(wishes.rows)
     # Only the first call sees all that the node held; one left over for the next was not alone.
     alone = buried.changed == 1 and len(found.rows) == 1
-    ended = [_crash(row, order, alone=alone) for row in found.rows]
-    cancels = {row[0]: row[5] for row in found.rows if row[5] is not None}
+    ended = [_crash(row, order, cancels.get(row[0]), alone=alone) for row in found.rows]
     yield from settle(ended, cancels, node=order.node, writer=order.rescuer)
     if cancels:
         yield Statement("forget_cancellations")
@@ -174,9 +176,9 @@ def rescue(order: Rescue) -> Plan[RescueReport]:
     )
 
 
-def _crash(row: Row, order: Rescue, *, alone: bool) -> Ended:
+def _crash(row: Row, order: Rescue, cancel_reason: str | None, *, alone: bool) -> Ended:
     """What becomes of one job of a dead worker."""
-    job, epoch, deliveries, failures, crashes, cancel_reason, lost_before = row
+    job, epoch, deliveries, failures, crashes, lost_before = row
     what = "died" if order.died else "lost its lease"
     outcome = Crashed(
         error=ErrorInfo(type="WorkerLost", message=f"worker {order.worker} {what} while it ran"),

@@ -73,6 +73,7 @@ def redrive(job_id: bytes) -> Plan[Redriven | None]:
     job, _, state = found
     if not may(Move.REDRIVE, state, State.READY):
         return Redriven(done=False, state=state)
+    yield Statement("forget_cancellations")
     yield Statement("keep_last_attempt", {"job": job})
     seq = yield from draw_numbers(1)
     yield Statement("redrive", {"job": job, "seq": seq})

@@ -36,6 +36,7 @@ def stage(queues: Sequence[str]) -> Plan[StageReport]:
     parked = 0
     for queue in queues:
         parked += yield from _park(queue)
+    yield Statement("forget_cancellations")
     due_in_us = (yield Statement("next_due")).rows[0][0]
     return StageReport(
         staged=staged,

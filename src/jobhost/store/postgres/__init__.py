@@ -7,4 +7,6 @@ this one gets from row locks: whoever looks a row up in order to move it locks i
 The hot path is one statement a cycle and one a batch of new jobs (`hot.py`), each a
 transaction by itself; `hints.py` keeps claims from walking over the dead rows of earlier
 ones. NOTIFY is a hint: polling alone suffices.
+
+`roles.py` says who may do what, `checkup.py` what may be wrong.
 """

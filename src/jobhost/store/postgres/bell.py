@@ -1,7 +1,10 @@
 """Wake-up by NOTIFY. It is a hint: a lost one costs a wait until the next poll, never a job."""
 
+import random
 import select
 import socket
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -14,6 +17,12 @@ from jobhost.store.postgres.shared import SharedConnection
 from jobhost.store.seam import Ring
 
 CHANNEL: Final = "wake"
+
+_TRY_SECONDS: Final = (0.5, 5.0)
+"""First and longest pause between tries to listen again after the connection was lost."""
+
+_TRIES_MAX: Final = 8
+"""Counted tries in a row: beyond the longest pause."""
 
 
 def listen_to(schema: str) -> Callable[["psycopg.Connection[Row]"], None]:
@@ -41,23 +50,32 @@ class NotifyBell:
         self._inner, self._striker = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._inner.settimeout(0)
         self._striker.settimeout(0)
+        self._heard: deque[Ring] = deque()
+        self._tries = 0
+        self._next_try = 0.0
+        connection.tell(self._hear)
 
     def wait(self, timeout_seconds: float) -> Ring:
         """Sleep until somebody rings or the time is over; for what another process rang."""
-        if heard := self._connection.take_heard():
-            return heard
-        watched: list[int] = [self._inner.fileno()]
-        if (server := self._connection.fileno()) is not None:
-            watched.append(server)
-        with suppress(OSError, ValueError):  # the connection may have just been closed
-            ready, _, _ = select.select(watched, [], [], max(0.0, timeout_seconds))
-            if self._inner.fileno() in ready:
-                with suppress(OSError):
-                    while self._inner.recv(1):
-                        pass
-            if server in ready:
-                self._connection.listen_up()
-        return self._connection.take_heard()
+        if not self._heard:
+            end = time.monotonic() + timeout_seconds
+            self._find_ears()
+            watched: list[int] = [self._inner.fileno()]
+            if (server := self._connection.fileno()) is not None:
+                watched.append(server)
+            elif self._connection.is_deaf:
+                end = min(end, self._next_try)
+            with suppress(OSError, ValueError):  # the connection may have just been closed
+                ready, _, _ = select.select(watched, [], [], max(0.0, end - time.monotonic()))
+                if server in ready:
+                    self._connection.listen_up()
+        with suppress(OSError):
+            while self._inner.recv(1):
+                pass
+        heard = Ring.SILENCE
+        while self._heard:
+            heard |= self._heard.popleft()
+        return heard
 
     def ring(self) -> None:
         """Wake the sleeper from another thread of this process."""
@@ -66,5 +84,24 @@ class NotifyBell:
 
     def close(self) -> None:
         """Stop listening. Idempotent."""
+        self._connection.tell_no_more(self._hear)
         for end in (self._inner, self._striker):
             end.close()
+
+    def _hear(self, ring: Ring) -> None:
+        """It may have been read by another thread, as part of the answer to its statement: the
+        sleeper would find nothing on the connection any more."""
+        self._heard.append(ring)
+        self.ring()
+
+    def _find_ears(self) -> None:
+        """A worker without work need not speak to a server that has come back, but must hear it.
+        The pauses between tries grow, with jitter, so that many workers do not come at once."""
+        if not self._connection.is_deaf:
+            self._tries = 0
+        elif time.monotonic() >= self._next_try:
+            first, longest = _TRY_SECONDS
+            pause = min(first * 2**self._tries, longest) * random.uniform(0.5, 1.0)
+            self._tries = min(self._tries + 1, _TRIES_MAX)
+            self._connection.listen_up()
+            self._next_try = time.monotonic() + pause

@@ -26,6 +26,8 @@ from jobhost.store.seam import Store
 
 Raw = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
+_DRIVERS: Final = (psycopg.Connection, psycopg.AsyncConnection)
+
 SUPPORTED: Final = (
     "a connection of psycopg 3, or one through it: SQLAlchemy's Connection or Session, Django's "
     "connection; on an event loop psycopg's AsyncConnection, SQLAlchemy's AsyncConnection or "
@@ -40,7 +42,7 @@ _ADAPTERS.register_dumper(int, Int8BinaryDumper)
 arrays.register(_ADAPTERS)
 
 
-class _Cursor(psycopg.Cursor[Row]):
+class OwnCursor(psycopg.Cursor[Row]):
     """A cursor with adapters of its own, whatever the connection's are."""
 
     @property
@@ -48,7 +50,7 @@ class _Cursor(psycopg.Cursor[Row]):
         return _ADAPTERS
 
 
-class _AsyncCursor(psycopg.AsyncCursor[Row]):
+class AsyncOwnCursor(psycopg.AsyncCursor[Row]):
     """Likewise."""
 
     @property
@@ -77,7 +79,7 @@ class Callers:
         _refuse_unfit(raw)
         if self._home is None:
             self._home = self._store.read(_database)
-        with _Cursor(raw, row_factory=tuple_row) as cursor:
+        with OwnCursor(raw, row_factory=tuple_row) as cursor:
 
             def execute(statement: Statement) -> Reply:
                 sql, params = self._prepare(statement)
@@ -95,7 +97,7 @@ class Callers:
         _refuse_unfit(raw)
         if self._home is None:
             self._home = await self._store.read_async(_database)
-        async with _AsyncCursor(raw, row_factory=tuple_row) as cursor:
+        async with AsyncOwnCursor(raw, row_factory=tuple_row) as cursor:
 
             async def execute(statement: Statement) -> Reply:
                 sql, params = self._prepare(statement)
@@ -166,7 +168,7 @@ async def async_driver(connection: object) -> "psycopg.AsyncConnection[Any]":
 def _of_sqlalchemy(connection: Any) -> object:
     """Its transaction begins here as with a first statement, or its commit would do nothing."""
     found: object = connection.connection.driver_connection
-    if isinstance(found, Raw) and not connection.in_transaction():
+    if isinstance(found, _DRIVERS) and not connection.in_transaction():
         connection.begin()
     return found
 

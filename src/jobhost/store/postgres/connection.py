@@ -27,6 +27,9 @@ else."""
 
 _MIGRATION_SECONDS: Final = 600
 
+_STUCK: Final = ("0A000", "25006", "26000", "42P05")
+"""Codes of errors that are the connection's own."""
+
 
 class PostgresConnection:
     """A connection in the hands of one thread at a time; opened by its first use.
@@ -68,7 +71,7 @@ class PostgresConnection:
                 self._open_transaction(statement.name)
             return self._run(found.text, params, _SLOW.get(statement.name, 0))
         except DRIVER_ERRORS as error:
-            raise translate(error, self._target.place) from error
+            raise self._told(error) from error
 
     def commit(self) -> None:
         """Make it durable."""
@@ -144,7 +147,7 @@ class PostgresConnection:
                 self._on_open(self._raw)
         except DRIVER_ERRORS as error:
             self.drop()
-            raise translate(error, self._target.place) from error
+            raise translate(error, self._target.place, connecting=True) from error
         return self._raw
 
     def _connect(self) -> "psycopg.Connection[Row]":
@@ -189,9 +192,17 @@ class PostgresConnection:
             self._wait.begin(raw, at_least)
             raw.execute(text.encode(), prepare=False)
         except DRIVER_ERRORS as error:
-            raise translate(error, self._target.place) from error
+            raise self._told(error) from error
         finally:
             self._wait.end()
+
+    def _told(self, error: Exception) -> StoreError:
+        """The error in jobhost's words. A connection that would fail in the same way for ever is
+        left: to a server that has become a standby, or with statements prepared for another
+        schema, or on another server behind a pooler."""
+        if getattr(error, "sqlstate", None) in _STUCK:
+            self.drop()
+        return translate(error, self._target.place)
 
     def _refuse_other_process(self) -> None:
         if self._pid != os.getpid():

@@ -16,16 +16,23 @@ from jobhost.errors import (
     StoreUnavailable,
 )
 
+REFUSED_RIGHT: Final = "42501"
+
+_POOLER: Final = "is reached through a pooler, it seems: add pooler=transaction to the address"
+
 _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "0A000": (StoreUnavailable, "has a changed schema below this connection; repeat"),
     "25006": (StoreReadOnly, "is read-only, perhaps a standby; connect to the primary"),
+    "26000": (StoreUnavailable, _POOLER),
     "28000": (StoreUnavailable, "refused the login; check user and pg_hba.conf"),
     "28P01": (StoreUnavailable, "refused the password; check the address"),
     "3D000": (StoreUnavailable, "does not exist; create the database, or change the address"),
     "3F000": (SchemaMismatch, "has no jobhost schema; run 'jobhost migrate'"),
     "40001": (StoreBusy, "could not order two transactions; repeat"),
     "40P01": (StoreBusy, "broke a deadlock; repeat"),
-    "42501": (StoreUnavailable, "refused a right; grant it as 'jobhost roles --sql' shows"),
+    REFUSED_RIGHT: (StoreUnavailable, "refused a right; grant it as 'jobhost roles --sql' shows"),
     "42P01": (SchemaMismatch, "lacks a jobhost table; run 'jobhost migrate'"),
+    "42P05": (StoreUnavailable, _POOLER),
     "42883": (SchemaMismatch, "lacks a jobhost function; run 'jobhost migrate'"),
     "42703": (SchemaMismatch, "has another jobhost schema; run 'jobhost migrate'"),
     "53100": (StoreFull, "has no disk space left; free some and repeat"),
@@ -51,21 +58,42 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "XX": (StoreDamaged, "found damage; see its log before anything else"),
 }
 
+_BY_WORDS: Final = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "pg_hba.conf": "28000",
+    "is not permitted to log in": "28000",
+    "role ": "28000",
+    "too many clients": "53300",
+    "connection slots": "53300",
+    "too many connections": "53300",
+    "permission denied for database": "42501",
+    "starting up": "57P03",
+    "shutting down": "57P03",
+    "in recovery mode": "57P03",
+    "not yet accepting": "57P03",
+    "not accepting connections": "57P03",
+    "database ": "3D000",
+}
+"""A login that is refused has no code, only words behind FATAL, of which the first found counts. A
+server that speaks another language than English is not understood here."""
+
 DRIVER_ERRORS: Final = (psycopg.Error, UnicodeError, OverflowError)
 """What the driver raises: its own errors, and Python's for values that it cannot send."""
 
 
-def translate(error: Exception, where: str) -> StoreError:
+def translate(error: Exception, where: str, *, connecting: bool = False) -> StoreError:
     """The jobhost error for a driver error. The caller raises it `from` that.
 
     Args:
         error: What the driver raised.
         where: The server and database, without secrets.
+        connecting: While a connection was made, and not on one that had been there.
     """
     if not isinstance(error, psycopg.Error):
         return StoreRefusedData(f"{where} refused a value: {error}")
     message = str(error).strip().split("\n", 1)[0]
-    state = error.sqlstate or ""
+    state = error.sqlstate or _state_of_login(message)
     if state in _BY_STATE:
         kind, what = _BY_STATE[state]
     elif state[:2] in _BY_CLASS:
@@ -73,7 +101,13 @@ def translate(error: Exception, where: str) -> StoreError:
     elif isinstance(error, psycopg.DataError):
         kind, what = StoreRefusedData, "refused a value"
     elif isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        kind, what = StoreUnavailable, "cannot be reached; check the address, and that it runs"
+        reached = "cannot be reached; check the address, and that it runs"
+        kind, what = StoreUnavailable, reached if connecting else _BY_CLASS["08"][1]
     else:
         kind, what = StoreError, "failed"
     return kind(f"{where} {what} ({message})")
+
+
+def _state_of_login(message: str) -> str:
+    refused = message.partition("FATAL:")[2]
+    return next((state for words, state in _BY_WORDS.items() if words in refused), "")

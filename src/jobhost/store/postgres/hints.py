@@ -6,13 +6,17 @@ that it claimed of each queue, priority and lane, and begins there. This is a hi
 cost; what it could miss is looked for from further below:
 
 - A job's seq is drawn before its transaction commits, so one may become visible below the
-  last seq. The *floor* follows it as soon as every transaction that was in progress at that
-  time has ended; short of work, and four times a second under load, the look begins at
-  the floor.
-- Once a minute it begins at the very start, whatever is believed here.
+  last seq. The *floor* is where a look begins when short of work, and four times a second
+  under load. It follows the last seq when two things have come together: every transaction
+  that was in progress at that time has ended, and a look from the floor has been there since.
+- Once a minute it begins at the very start, whatever is believed here: a row that another
+  had locked, and then did not take, is skipped by the looks and may be left below the floor.
+
+Whoever draws a seq has a transaction id by then, or a row could appear below the floor.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -46,8 +50,8 @@ class Trail:
     """What is known of one queue, priority and lane.
 
     Args:
-        last: The last seq claimed.
-        floor: Nothing can become visible below it any more.
+        last: The highest seq claimed.
+        floor: All that can ever be visible below it has been looked at.
         mark: The end of the transaction ids, and `last`, at some time before.
     """
 
@@ -55,31 +59,50 @@ class Trail:
     floor: int = 0
     mark: tuple[int, int] | None = None
 
-    def learn(self, xmin: int, xmax: int) -> None:
-        """Raise the floor to the mark if all that ran then has ended; set the next mark."""
+    def learn(self, xmin: int, xmax: int, seen: float) -> None:
+        """Raise the floor if all that ran at the time of the mark has ended; set the next mark.
+
+        Args:
+            xmin, xmax: Of the snapshot of a look from the floor or below it.
+            seen: Up to which seq it looked; infinity if it came to the end of the trail.
+        """
         if self.mark is not None and xmin >= self.mark[0]:
-            self.floor = self.mark[1]
-            self.mark = None
+            if seen >= self.mark[1]:
+                self.floor, self.mark = self.mark[1], None
+            else:
+                self.floor = max(self.floor, int(seen))
         if self.mark is None:
             self.mark = (xmax, self.last)
+
+
+_Key = tuple[str, int, int]
+"""Queue, priority and lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look: when it began, where, and past which trails it leads, in order."""
+
+    began: float
+    keys: list[_Key]
+    from_start: bool = False
+    from_floor: bool = False
 
 
 class Hints:
     """The trails of one worker; another worker knows other tasks and left other jobs standing."""
 
     def __init__(self) -> None:
-        self._trails: dict[tuple[str, int, int], Trail] = {}
-        self._short = True
+        self._trails: dict[_Key, Trail] = {}
+        self._behind = True
         self._next_floor = self._next_start = 0.0
+        self._look = _Look(0.0, [])
 
     def stretches(self, queues: Iterable[str], now: float) -> list[Stretch]:
         """Where to look, in order: higher priorities first, lane 0 before lane 1."""
         from_start = now >= self._next_start
-        from_floor = self._short or now >= self._next_floor
-        if from_start:
-            self._next_start = now + START_SECONDS
-        if from_floor:
-            self._next_floor = now + FLOOR_SECONDS
+        from_floor = from_start or self._behind or now >= self._next_floor
+        self._look = look = _Look(now, [], from_start=from_start, from_floor=from_floor)
         found = []
         for queue in queues:
             above = _HIGHEST
@@ -87,6 +110,7 @@ class Hints:
                 found.append(Stretch(queue, priority, above, None, 0))
                 for lane in (0, 1):
                     trail = self._trails.get((queue, priority, lane))
+                    look.keys.append((queue, priority, lane))
                     seq = 0 if trail is None or from_start else trail.last
                     if trail is not None and from_floor:
                         seq = min(seq, trail.floor)
@@ -96,7 +120,7 @@ class Hints:
         return found
 
     def learn(self, claimed: Sequence[Delivery], wanted: int, xmin: int, xmax: int) -> None:
-        """Remember what a look has found.
+        """Remember what the last look has found. One whose answer never came does not count.
 
         Args:
             claimed: In the order of the stretches.
@@ -104,16 +128,46 @@ class Hints:
             xmin, xmax: Of the snapshot of the look: all transactions below xmin had ended, none
                 from xmax on had begun.
         """
-        self._short = len(claimed) < wanted
-        ends = {(job.queue, job.priority, job.lane): job.seq for job in claimed}
-        for key, seq in ends.items():
+        look = self._look
+        full = _key(claimed[-1]) if claimed and len(claimed) >= wanted else None
+        self._behind = full is None or self._is_late(full, claimed[-1].seq)
+        if look.from_start:
+            self._next_start = look.began + START_SECONDS
+        if look.from_floor:
+            self._next_floor = look.began + FLOOR_SECONDS
+        for key, seq in {_key(job): job.seq for job in claimed}.items():
             trail = self._trails.pop(key, None) or Trail(seq)
             trail.last = max(trail.last, seq)
             self._trails[key] = trail  # last in the order of use
         while len(self._trails) > TRAILS_MAX:
             del self._trails[next(iter(self._trails))]
-        for trail in self._trails.values():
-            trail.learn(xmin, xmax)
+        if look.from_floor:
+            for key, seen in _walked(look.keys, full, claimed):
+                if key in self._trails:
+                    self._trails[key].learn(xmin, xmax, seen)
+
+    def _is_late(self, key: _Key, seq: int) -> bool:
+        """Whether all slots went to jobs from below the last seq: there may be more of them."""
+        trail = self._trails.get(key)
+        return trail is not None and seq < trail.last
 
     def _priorities(self, queue: str) -> list[int]:
         return sorted({prio for name, prio, _ in self._trails if name == queue}, reverse=True)
+
+
+def _key(job: Delivery) -> _Key:
+    return job.queue, job.priority, job.lane
+
+
+def _walked(
+    keys: list[_Key], full: _Key | None, claimed: Sequence[Delivery]
+) -> Iterator[tuple[_Key, float]]:
+    """The trails that a look has walked: to their end, or up to the seq at which its slots were
+    full."""
+    if full is not None and full not in keys:
+        return  # it stopped between the trails that were known
+    for key in keys:
+        if key == full:
+            yield key, claimed[-1].seq
+            return
+        yield key, math.inf

@@ -73,7 +73,8 @@ class Claims:
         lost: list[int] = []
         cancels: dict[int, str] = {}
         if others:
-            lease = yield Statement("hold_lease", {"node": wanted.node})
+            ids = Bigints([end.job for end in ended])
+            lease = yield Statement("hold_ended", {"node": wanted.node, "jobs": ids})
             if not lease.rows:
                 return CycleReport(lease_live=False)
             wishes = yield Statement("cancellations", {"node": wanted.node})

@@ -22,7 +22,7 @@ class SharedConnection:
 
     def __init__(self, target: Target) -> None:
         self._mutex = threading.Lock()
-        self._heard = Ring.SILENCE
+        self._hearers: list[Callable[[Ring], None]] = []
         self._listen: Callable[[psycopg.Connection[Row]], None] | None = None
         self._connection = PostgresConnection(target, self._set_up)
 
@@ -53,6 +53,20 @@ class SharedConnection:
         """This connection for a plan that only reads."""
         return SharedLook(self._mutex, self._connection)
 
+    def tell(self, hearer: Callable[[Ring], None]) -> None:
+        """Have this told whatever is heard, on the thread that happens to read it."""
+        self._hearers.append(hearer)
+
+    def tell_no_more(self, hearer: Callable[[Ring], None]) -> None:
+        """The opposite of `tell`. Idempotent."""
+        with suppress(ValueError):
+            self._hearers.remove(hearer)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether it should listen and has no connection to do so."""
+        return self._listen is not None and self.fileno() is None
+
     def listen(self, set_up: Callable[["psycopg.Connection[Row]"], None]) -> None:
         """Have this connection, and each one after it, listen. Raises StoreError."""
         with self._mutex:
@@ -68,7 +82,8 @@ class SharedConnection:
         return None
 
     def listen_up(self) -> None:
-        """Read what the server has sent by itself: notices of work, or the connection's end."""
+        """Read what the server has sent by itself: notices of work, or the connection's end, after
+        which another one is opened if the server is there."""
         if not self._mutex.acquire(blocking=False):
             return  # a statement of another thread reads it
         try:
@@ -76,18 +91,14 @@ class SharedConnection:
             if raw is not None and not raw.closed:
                 raw.pgconn.consume_input()
                 while (notice := raw.pgconn.notifies()) is not None:
-                    self._heard |= _meaning(notice.extra.decode())
+                    self._hear(_meaning(notice.extra.decode()))
         except psycopg.Error:
             self._connection.drop()
-            with suppress(StoreError):
-                self._connection.begin()
         finally:
+            if self.is_deaf:
+                with suppress(StoreError):
+                    self._connection.begin()
             self._mutex.release()
-
-    def take_heard(self) -> Ring:
-        """What there was news of since the last call."""
-        heard, self._heard = self._heard, Ring.SILENCE
-        return heard
 
     def hurry(self, seconds: float) -> None:
         """No wait for the server is longer than this from now on, in any thread."""
@@ -102,10 +113,14 @@ class SharedConnection:
         raw.add_notify_handler(self._note)
         if self._listen is not None:
             self._listen(raw)
-            self._heard = Ring.READY | Ring.DUE  # what was sent while nobody listened is not known
+            self._hear(Ring.READY | Ring.DUE)  # what was sent while nobody listened is not known
 
     def _note(self, notice: psycopg.Notify) -> None:
-        self._heard |= _meaning(notice.payload)
+        self._hear(_meaning(notice.payload))
+
+    def _hear(self, ring: Ring) -> None:
+        for hearer in list(self._hearers):
+            hearer(ring)
 
 
 class SharedLook:

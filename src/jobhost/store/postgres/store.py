@@ -8,23 +8,27 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from jobhost.clock import Clock
+from jobhost.clock import Clock, SystemClock
 from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
+from jobhost.jobs.records import Ended
+from jobhost.store import presence
+from jobhost.store.checkup import Finding
 from jobhost.store.plan import Plan, Statement, run
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import HotPlans
-from jobhost.store.postgres import schema
+from jobhost.store.postgres import completion, schema
 from jobhost.store.postgres.bell import NotifyBell, listen_to
 from jobhost.store.postgres.callers import Callers
+from jobhost.store.postgres.checkup import checkup
 from jobhost.store.postgres.connection import PostgresConnection
 from jobhost.store.postgres.hot import hot_plans
 from jobhost.store.postgres.shared import SharedConnection
 from jobhost.store.postgres.target import Target, read_target
 from jobhost.store.seam import Pace
-from jobhost.store.sqlite import presence
 
 T = TypeVar("T")
 
@@ -100,6 +104,14 @@ class PostgresStore:
         """`enqueue_within` on an asynchronous connection."""
         await self._callers.enqueue_async(connection, batches)
 
+    def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
+        """A transaction on a connection of its own, with which a job completes."""
+        return completion.completing(self._target, finish)
+
+    def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
+        """`completing` on an asynchronous connection."""
+        return completion.completing_async(self._target, finish)
+
     def session(self, *, apart: bool = True) -> "PostgresSession":
         """A way to the store for one owner; `apart` with a connection of its own, as a heartbeat
         needs it, else with the process's."""
@@ -113,6 +125,14 @@ class PostgresStore:
         connection = PostgresConnection(self._target)
         try:
             return schema.migrate(connection)
+        finally:
+            connection.close()
+
+    def checkup(self) -> list[Finding]:
+        """Look for what is wrong with server, login, tables and jobs."""
+        connection = PostgresConnection(self._target)
+        try:
+            return checkup(connection, self._target.clock or SystemClock())
         finally:
             connection.close()
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -30,6 +30,7 @@ SETTINGS: Final = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
     "statement_timeout": "15s",
@@ -78,14 +79,15 @@ class Target:
         known["schema"] = self.schema
         if self.pooled:
             known["pooler"] = "transaction"
-        query = urlencode(known, safe="/")
-        return urlunsplit(("postgresql", place, f"/{quote(str(name), safe='')}", query, ""))
+        query = urlencode(known, safe="/", quote_via=quote)
+        return f"postgresql://{place}/{quote(str(name), safe='')}?{query}"
 
 
 def read_target(url: str, clock: Clock) -> Target:
     """The target that an address names. Raises InvalidOption when it cannot be read."""
     parts = urlsplit(url)
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    # For libpq a plus is a plus and a space is %20, other than in the forms of the web.
+    given = dict(parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True))
     schema = given.pop("schema", "jobhost")
     if not _SCHEMA.fullmatch(schema):
         raise InvalidOption(
@@ -94,7 +96,7 @@ def read_target(url: str, clock: Clock) -> Target:
     pooler = given.pop("pooler", "none")
     if pooler not in _POOLERS:
         raise InvalidOption(f"pooler must be {' or '.join(_POOLERS)}; got {pooler!r}")
-    plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(given), ""))
+    plain = f"postgresql://{parts.netloc}{parts.path}?{urlencode(given, quote_via=quote)}"
     try:
         parameters = conninfo_to_dict(plain)
     except psycopg.ProgrammingError as error:

@@ -59,7 +59,7 @@ class Wait:
         if not self._cancelled:
             self._cancelled = True
             self._deadline = now + _CANCEL_SECONDS
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, OSError):
                 raw.cancel_safe(timeout=_CANCEL_SECONDS)
         else:
             with suppress(OSError, psycopg.Error):

@@ -12,6 +12,7 @@ write. Needs SQLite 3.35, checked at open.
 - `schema.py` and `migrations/`: the tables, forward only.
 - `statements/`: one `.sql` file a statement, named as in the plans.
 - `faults.py`: driver errors in our words.
+- `checkup.py`: what may be wrong with the file, its place and its jobs.
 
 Beside the database `app.db` stands a folder `app.db-run` with the locks and sockets of
 the processes that use it; it may be deleted when none is running.

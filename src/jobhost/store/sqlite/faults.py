@@ -8,10 +8,14 @@ from jobhost.errors import (
     StoreDamaged,
     StoreError,
     StoreFull,
+    StoreMoved,
     StoreReadOnly,
     StoreRefusedData,
     StoreUnavailable,
 )
+
+MOVED_TO = "jobhost moved to "
+"""How the triggers of a store that was moved begin; the address follows."""
 
 _PRIMARY = 0xFF
 """SQLite's extended error codes carry the primary code in their lowest byte."""
@@ -48,6 +52,12 @@ def translate(error: Exception, path: Path) -> StoreError:
     if isinstance(error, (UnicodeError, OverflowError)):
         return StoreRefusedData(f"{path} refused a value: {error}")
     code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and str(error).startswith(MOVED_TO):
+        address = str(error).removeprefix(MOVED_TO)
+        return StoreMoved(
+            f"{path} can be read but not written, its jobs were moved to {address}: set "
+            "JOBHOST_URL to that address, with its password, and start this program again"
+        )
     if isinstance(code, int) and (code & _PRIMARY) in _BY_CODE:
         kind, what = _BY_CODE[code & _PRIMARY]
         return kind(f"{path} {what} ({error})")

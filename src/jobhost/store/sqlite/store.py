@@ -5,20 +5,25 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from jobhost.clock import Clock
-from jobhost.errors import SchemaMismatch, StoreUnavailable
+from jobhost.errors import SchemaMismatch, StoreUnavailable, UsageError
+from jobhost.jobs.records import Ended
+from jobhost.store import presence
+from jobhost.store.checkup import Finding
 from jobhost.store.plan import Plan, run, run_async
+from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import STEP_BY_STEP, HotPlans
 from jobhost.store.seam import Pace
-from jobhost.store.sqlite import presence, schema
+from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.bell import Ringer, SocketBell
+from jobhost.store.sqlite.checkup import checkup
 from jobhost.store.sqlite.connection import FileId, SqliteConnection, Target, file_at
 from jobhost.store.sqlite.shared import SharedConnection
 
@@ -65,6 +70,11 @@ class SqliteStore:
         return f"sqlite:///{path}"
 
     @property
+    def target(self) -> Target:
+        """Where and how it connects."""
+        return self._target
+
+    @property
     def pace(self) -> Pace:
         """Often: a look costs no journey here."""
         return Pace(poll_seconds=1.0, stage_seconds=1.0)
@@ -94,6 +104,28 @@ class SqliteStore:
         self._notice_fork()
         return await run_async(self._process.reader, make, self._process.hop)
 
+    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
+        """Not on SQLite."""
+        raise self._needs_postgres("enqueueing inside a transaction of your own")
+
+    async def enqueue_within_async(self, connection: object, batches: Sequence[Batch]) -> None:
+        """Not on SQLite."""
+        raise self._needs_postgres("enqueueing inside a transaction of your own")
+
+    def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
+        """Not on SQLite."""
+        raise self._needs_postgres("a transaction that completes the job")
+
+    def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
+        """Not on SQLite."""
+        raise self._needs_postgres("a transaction that completes the job")
+
+    def _needs_postgres(self, what: str) -> UsageError:
+        return UsageError(
+            f"{what} needs a host on PostgreSQL, with your tables in the same database; this "
+            f"host's store is {self.url}"
+        )
+
     def session(self, *, apart: bool = True) -> "SqliteSession":
         """A connection of its own, for one owner: they cost little here."""
         return SqliteSession(self._connect(writes=True))
@@ -109,6 +141,13 @@ class SqliteStore:
             return schema.migrate(connection)
         finally:
             connection.close()
+
+    def checkup(self) -> list[Finding]:
+        """Look for what is wrong with the file, its place and its jobs."""
+        if not self._path.exists():
+            raise self._no_store()
+        _refuse_old_sqlite()
+        return checkup(self._target)
 
     def announce(self) -> None:
         """Ring the bells of all workers."""
@@ -152,15 +191,14 @@ class SqliteStore:
             if process.file is None:
                 self._ensure_schema(create=writes)
                 process.file = file_at(self._path)
+            elif writes and file_at(self._path) == process.file:
+                self._make_folder()  # a reader that came first has not made it
         return SqliteConnection(self._target, writes=writes, file=process.file)
 
     def _ensure_schema(self, *, create: bool) -> None:
         if not self._path.exists():
             if not create:
-                raise StoreUnavailable(
-                    f"there is no store at {self._path}: check the address, or make one with "
-                    "'jobhost migrate'"
-                )
+                raise self._no_store()
             self.migrate()
             return
         _refuse_old_sqlite()
@@ -172,6 +210,12 @@ class SqliteStore:
             self.migrate()
         elif create:
             self._make_folder()
+
+    def _no_store(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"there is no store at {self._path}: check the address, or make one with "
+            "'jobhost migrate'"
+        )
 
     def _applied(self) -> set[int]:
         """The migrations in the file. This comes before anything is made or changed: the file

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Final
 
 from jobhost.errors import StoreBusy, StoreUnavailable
+from jobhost.store.presence import let_go_in_children
 from jobhost.store.sqlite.patience import Wait
-from jobhost.store.sqlite.presence import let_go_in_children
 
 _POLL_SECONDS: Final = 0.0002
 """Pause between looks at the floor. Only the one holder of the gate looks, so it stays fair."""

@@ -5,6 +5,6 @@ FROM json_to_recordset(:ended)
     AS e (job bigint, epoch integer, outcome text, duration_us bigint, error text)
 JOIN jobhost.running r ON r.job = e.job AND r.epoch = e.epoch
 WHERE r.node = :node
-    AND EXISTS (SELECT FROM jobhost.node WHERE number = :writer AND lease_until > :now)
+    AND EXISTS (SELECT FROM jobhost.node WHERE number = :writer AND ended_at IS NULL)
 ORDER BY r.job
 FOR UPDATE OF r

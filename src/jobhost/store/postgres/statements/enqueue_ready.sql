@@ -1,10 +1,12 @@
 -- New jobs in their order, behind all that wait. An id that is already there is the repeat of an
--- enqueue whose outcome was unknown: it changes nothing.
+-- enqueue whose outcome was unknown: it changes nothing. The transaction has its id before it draws
+-- the first number: claims rely on it to know when nothing can come in below a seq (`hints.py`).
 WITH new AS (
     INSERT INTO jobhost.job (id, task, queue, priority, payload, envelope, parent, created_at)
     SELECT n.id, :task, :queue, :priority, n.payload, n.envelope, encode(:parent, 'hex')::uuid, :now
     FROM unnest(:ids::uuid[], :payloads::text[], :envelopes::text[])
         WITH ORDINALITY AS n (id, payload, envelope, place)
+    WHERE pg_current_xact_id() IS NOT NULL
     ORDER BY n.place
     ON CONFLICT (id) DO NOTHING
     RETURNING number

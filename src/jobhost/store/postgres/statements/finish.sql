@@ -1,5 +1,7 @@
 -- Ends jobs in any final way. :ended is a JSON list of objects. Guarded by job, epoch, node and
--- the writer's live lease; the lock makes sure that the row is still there to leave.
+-- the writer's lease, which `hold_lease` found live and has locked: read again by the clock it
+-- could end between two statements of one settling. The lock on the row makes sure that it is
+-- still there to leave.
 INSERT INTO jobhost.done
     (job, state, reason, outcome, ended_at, epoch, node, claimed_at, duration_us,
      deliveries, failures, crashes, result, error)
@@ -11,6 +13,6 @@ FROM json_to_recordset(:ended) AS e (
 )
 JOIN jobhost.running r ON r.job = e.job AND r.epoch = e.epoch
 WHERE r.node = :node
-    AND EXISTS (SELECT FROM jobhost.node WHERE number = :writer AND lease_until > :now)
+    AND EXISTS (SELECT FROM jobhost.node WHERE number = :writer AND ended_at IS NULL)
 ORDER BY r.job
 FOR UPDATE OF r

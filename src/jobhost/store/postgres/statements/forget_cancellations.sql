@@ -1,3 +1,4 @@
--- A cancel whose job no longer runs has been obeyed or overtaken.
+-- A cancel whose job has ended was obeyed or overtaken. One whose job waits again came while it
+-- was just being moved, and is obeyed at the next claim.
 DELETE FROM jobhost.cancellation c
-WHERE NOT EXISTS (SELECT FROM jobhost.running r WHERE r.job = c.job)
+WHERE EXISTS (SELECT FROM jobhost.done d WHERE d.job = c.job)

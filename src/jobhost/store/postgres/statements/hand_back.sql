@@ -8,6 +8,6 @@ FROM json_array_elements(:ended) WITH ORDINALITY AS e (value, place)
 JOIN jobhost.running r
     ON r.job = (e.value ->> 'job')::bigint AND r.epoch = (e.value ->> 'epoch')::integer
 WHERE r.node = :node
-    AND EXISTS (SELECT FROM jobhost.node WHERE number = :writer AND lease_until > :now)
+    AND EXISTS (SELECT FROM jobhost.node WHERE number = :writer AND ended_at IS NULL)
 ORDER BY r.job
 FOR UPDATE OF r

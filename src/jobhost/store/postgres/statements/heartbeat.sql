@@ -1,5 +1,10 @@
 -- Renews a lease that is still live, and tells what there is to do. No row: the lease was lost,
--- and with it all jobs. Each look is one step in an index, whatever the number of workers.
+-- and with it all jobs. Each look is one step in an index, whatever the number of workers. A cancel
+-- that was entered while its job just succeeded is swept away.
+WITH late AS (
+    DELETE FROM jobhost.cancellation c
+    WHERE NOT EXISTS (SELECT FROM jobhost.running r WHERE r.job = c.job)
+)
 UPDATE jobhost.node SET heartbeat_at = :now, lease_until = :now + :lease_us
 WHERE number = :node AND lease_until > :now
 RETURNING

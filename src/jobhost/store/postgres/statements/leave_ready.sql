@@ -1,5 +1,4 @@
 -- The other half of claiming one job.
 DELETE FROM jobhost.ready
 WHERE queue = :queue AND priority = :priority AND lane = :lane
-    AND seq BETWEEN :first_seq AND :last_seq
-    AND task IN (SELECT json_array_elements_text(:tasks))
+    AND seq BETWEEN :first_seq AND :last_seq AND job = :job

@@ -160,6 +160,19 @@ CREATE TABLE jobhost_node (
 
 CREATE INDEX jobhost_node_live ON jobhost_node (number) WHERE ended_at IS NULL;
 
+-- Where this store was moved to. It has a row from the moment on at which all other writes are
+-- refused, by triggers that are made with it. copied_at: right before the target's commit;
+-- ended_at: after it.
+CREATE TABLE jobhost_moved (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id TEXT NOT NULL,
+    from_url TEXT NOT NULL,
+    to_url TEXT NOT NULL,
+    frozen_at INTEGER NOT NULL,
+    copied_at INTEGER,
+    ended_at INTEGER
+);
+
 -- All ended attempts, the last ones included.
 CREATE VIEW jobhost_attempts AS
 SELECT job, epoch, outcome, node, claimed_at, ended_at, duration_us, error FROM jobhost_attempt

@@ -1,2 +1,2 @@
--- A cancel whose job no longer runs has been obeyed or overtaken.
-DELETE FROM jobhost_cancellation WHERE job NOT IN (SELECT job FROM jobhost_running)
+-- A cancel whose job has ended was obeyed or overtaken.
+DELETE FROM jobhost_cancellation WHERE job IN (SELECT job FROM jobhost_done)

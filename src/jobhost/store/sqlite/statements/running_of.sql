@@ -1,9 +1,8 @@
 -- What a dead node left behind, in the order in which it had claimed it.
-SELECT r.job, r.epoch, r.deliveries, r.failures, r.crashes, c.reason,
+SELECT r.job, r.epoch, r.deliveries, r.failures, r.crashes,
     (SELECT count(*) FROM jobhost_attempt a
      WHERE a.job = r.job AND a.outcome = 'crashed' AND a.epoch > r.epoch - r.deliveries)
 FROM jobhost_running r
-LEFT JOIN jobhost_cancellation c ON c.job = r.job
 WHERE r.node = :node
 ORDER BY r.priority DESC, r.claimed_at, r.job
 LIMIT :limit

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jobhost.store.sqlite.presence import LockedFile, dead_nodes, forget
+from jobhost.store.presence import LockedFile, dead_nodes, forget
 
-from .programs import Program
+from .sqlite.programs import Program
 
 LIVING = """
-    from jobhost.store.sqlite.presence import LockedFile
+    from jobhost.store.presence import LockedFile
     held = LockedFile(Path(sys.argv[1]), sys.argv[2])
     say("living")
     hear()
@@ -43,7 +43,7 @@ def test_only_the_dead_are_named_among_the_living(tmp_path: Path) -> None:
 
 def test_a_forked_child_does_not_keep_its_dead_parent_alive(tmp_path: Path) -> None:
     program = """
-        from jobhost.store.sqlite.presence import LockedFile
+        from jobhost.store.presence import LockedFile
         held = LockedFile(Path(sys.argv[1]), "parent")
         say(fork_idle())
         hear()
@@ -59,7 +59,7 @@ def test_a_forked_child_does_not_keep_its_dead_parent_alive(tmp_path: Path) -> N
 
 def test_a_forked_child_that_lets_go_does_not_take_its_parents_proof_away(tmp_path: Path) -> None:
     program = """
-        from jobhost.store.sqlite.presence import LockedFile
+        from jobhost.store.presence import LockedFile
         held = LockedFile(Path(sys.argv[1]), "parent")
         if os.fork() == 0:
             held.release()

@@ -1,0 +1,170 @@
+"""What a look at a store has found, as values; and the judgement of what both dialects know.
+
+The dialects look (`sqlite/checkup.py`, `postgres/checkup.py`); nothing here does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from shlex import quote
+from typing import Final
+
+from jobhost.durations import format_seconds
+from jobhost.plurals import counted
+from jobhost.store.plans.nodes import LiveNode
+
+OVERDUE_US: Final = 120_000_000
+"""A due job that still waits: any live worker would have staged it, even one behind a pooler."""
+
+NAMED_MAX: Final = 10
+"""Things of one kind that are named; the rest is counted."""
+
+
+class Level(StrEnum):
+    """How bad it is, from the best to the worst."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Good to know; nothing needs to be done."""
+    WARNING = "warning"
+    """It works, and may stop working well."""
+    PROBLEM = "problem"
+    """Jobs do not run, or may be lost."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the best."""
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        check: What was looked at, in a word or two; the same from release to release.
+        level: How bad it is.
+        sentence: What was found.
+        next_step: What to do about it; None where nothing needs to be done.
+    """
+
+    check: str
+    level: Level
+    sentence: str
+    next_step: str | None = None
+
+
+def ok(check: str, sentence: str) -> Finding:
+    """All is well."""
+    return Finding(check=check, level=Level.OK, sentence=sentence)
+
+
+def note(check: str, sentence: str, next_step: str | None = None) -> Finding:
+    """Good to know."""
+    return Finding(check=check, level=Level.NOTE, sentence=sentence, next_step=next_step)
+
+
+def warning(check: str, sentence: str, next_step: str) -> Finding:
+    """It may stop working well."""
+    return Finding(check=check, level=Level.WARNING, sentence=sentence, next_step=next_step)
+
+
+def problem(check: str, sentence: str, next_step: str) -> Finding:
+    """Something is broken, or jobs are in danger."""
+    return Finding(check=check, level=Level.PROBLEM, sentence=sentence, next_step=next_step)
+
+
+def worst(findings: Iterable[Finding]) -> Level:
+    """The worst level among them; ok without any."""
+    return max((found.level for found in findings), key=lambda level: level.rank, default=Level.OK)
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Up to NAMED_MAX names, and how many more there are."""
+    shown = ", ".join(names[:NAMED_MAX])
+    left = len(names) - NAMED_MAX
+    return f"{shown} and {left:,} more" if left > 0 else shown
+
+
+def judge_schema(applied: Iterable[int], newest: int, step: str) -> Finding:
+    """The migrations against those of this release.
+
+    Args:
+        applied: Numbers of those that the store has.
+        newest: The last one that this release knows.
+        step: What to do where some are missing.
+    """
+    highest = max(applied, default=0)
+    if highest == newest:
+        return ok("schema", f"schema {highest} is the one of this release")
+    if highest > newest:
+        return problem(
+            "schema",
+            f"schema {highest} is newer than this release, which knows schemas up to {newest}",
+            "upgrade jobhost here",
+        )
+    if not highest:
+        return problem("schema", "there is no jobhost schema yet", step)
+    return problem("schema", f"schema {highest} is older than {newest}, that of this release", step)
+
+
+def judge_nodes(nodes: Sequence[LiveNode]) -> list[Finding]:
+    """The workers: who is there, and whose lease ran out."""
+    lapsed = [node.worker for node in nodes if node.lapsed]
+    live = len(nodes) - len(lapsed)
+    if not nodes:
+        return [note("workers", "no worker runs", "start one with 'jobhost worker'")]
+    found = [ok("workers", f"{counted(live, 'worker')} with a live lease")] if live else []
+    if lapsed:
+        sentence = f"the lease of {name_some(lapsed)} has run out"
+        if live:
+            step = "the others take its jobs over within a minute; see its log for why"
+            found.append(note("workers", sentence, step))
+        else:
+            step = "start a worker: it takes over what that one held"
+            found.append(warning("workers", f"{sentence}, and no other one runs", step))
+    return found
+
+
+def judge_waiting(
+    queues: Iterable[str], served: frozenset[str], blocked: Sequence[tuple[str, int]]
+) -> list[Finding]:
+    """Jobs for which nobody would come.
+
+    Args:
+        queues: Those in which jobs are ready.
+        served: Those that some live worker serves.
+        blocked: Tasks that no worker knows, with the number of their jobs.
+    """
+    found = [
+        warning(
+            "queues",
+            f"jobs wait in queue {queue!r}, which no worker serves",
+            f"start one with --queues {quote(queue)}",
+        )
+        for queue in sorted(set(queues) - served)[:NAMED_MAX]
+    ]
+    found += [
+        warning(
+            "tasks",
+            f"{counted(count, 'job')} of task {task!r} wait for a worker that knows it",
+            "start a worker whose host declares it, or cancel them: see 'jobhost jobs list "
+            "--state blocked'",
+        )
+        for task, count in blocked[:NAMED_MAX]
+    ]
+    return found or [ok("queues", "every waiting job has a worker that serves its queue")]
+
+
+def judge_due(due_in_us: int | None) -> list[Finding]:
+    """The next scheduled job: when it is due, or since when it has been."""
+    if due_in_us is None or due_in_us > -OVERDUE_US:
+        return []
+    ago = format_seconds(-due_in_us / 1_000_000)
+    return [
+        warning(
+            "scheduled",
+            f"a scheduled job has been due for {ago}, and no worker has made it ready",
+            "start a worker: every one does this, whatever it serves",
+        )
+    ]

@@ -1,0 +1,90 @@
+"""What travels, and what does not: the one list, by the names that both dialects share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table that is copied.
+
+    Args:
+        name: Without `jobhost_` or the schema.
+        key: The columns, first ones of `columns`, by which its rows are unique and ordered.
+        columns: All that are copied.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+_COUNTS: Final = ("epoch", "deliveries", "failures", "crashes")
+
+TABLES: Final = (
+    Table(
+        name="node",
+        key=("number",),
+        columns=(
+            "number", "id", "host", "pid", "version", "slots", "queues", "tasks", "started_at",
+            "heartbeat_at", "lease_until", "ended_at", "end_reason",
+        ),
+    ),
+    Table(
+        name="job",
+        key=("number",),
+        columns=(
+            "number", "id", "task", "queue", "priority", "payload", "envelope", "parent",
+            "created_at",
+        ),
+    ),
+    Table(
+        name="ready",
+        key=("job",),
+        columns=("job", "queue", "priority", "lane", "seq", "task", *_COUNTS),
+    ),
+    Table(
+        name="scheduled",
+        key=("job",),
+        columns=("job", "due_at", "queue", "priority", "task", *_COUNTS),
+    ),
+    Table(
+        name="blocked",
+        key=("job",),
+        columns=("job", "reason", "queue", "priority", "task", *_COUNTS),
+    ),
+    Table(
+        name="running",
+        key=("job",),
+        columns=("job", "node", "claimed_at", "queue", "priority", "task", *_COUNTS),
+    ),
+    Table(name="cancellation", key=("job",), columns=("job", "reason", "requested_at")),
+    Table(
+        name="attempt",
+        key=("job", "epoch"),
+        columns=(
+            "job", "epoch", "outcome", "node", "claimed_at", "ended_at", "duration_us", "error",
+        ),
+    ),
+    Table(
+        name="done",
+        key=("job",),
+        columns=(
+            "job", "state", "reason", "outcome", "ended_at", "node", "claimed_at", "duration_us",
+            "result", "error", *_COUNTS,
+        ),
+    ),
+)  # fmt: skip
+"""In the order in which they are copied."""
+
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "migration": "each store has its own migrations",
+    "moved": "says of each store where it went, or what came",
+    "sequence": "becomes the value of the sequence 'number'",
+}
+"""Tables that stay behind, with the reason."""
+
+LEFT_OUT_COLUMNS: Final[Mapping[tuple[str, str], str]] = {
+    ("node", "wakeable"): "only PostgreSQL has it, and no living node moves",
+}

@@ -1,0 +1,2 @@
+-- How the file keeps its log; asked, not set.
+PRAGMA journal_mode

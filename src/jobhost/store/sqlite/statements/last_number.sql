@@ -1,0 +1,2 @@
+-- The last number drawn; see jobhost_sequence.
+SELECT max(value, coalesce((SELECT max(number) FROM jobhost_job), 0)) FROM jobhost_sequence

@@ -1,0 +1,65 @@
+"""A shop on Django: orders, and jobs that pack them.
+
+usage: django_shop.py URL TABLE
+A program of its own, since Django is configured once in a process.
+"""
+
+import sys
+from contextlib import suppress
+
+import django
+from django.conf import settings
+from django.db import connection, connections, transaction
+
+from jobhost import JobHost, UsageError
+from jobhost.clock import SystemClock
+from jobhost.store.postgres.target import read_target
+
+url, table = sys.argv[1:]
+place = read_target(url, SystemClock()).parameters
+database = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": place["dbname"],
+    "USER": place["user"],
+    "PASSWORD": place.get("password", ""),
+    "HOST": place.get("host", ""),
+    "PORT": place.get("port", ""),
+}
+settings.configure(DATABASES={"default": database})
+django.setup()
+host = JobHost(url)
+
+
+class Cancelled(Exception):
+    """The customer has thought better of it."""
+
+
+@host.task
+def pack(order: str) -> None: ...
+
+
+def accept(order: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} VALUES (%s)", [order])
+    pack.enqueue_with(connection, order)
+
+
+with suppress(Cancelled), transaction.atomic():
+    accept("gone")
+    raise Cancelled
+with transaction.atomic():
+    accept("kept")
+    with suppress(Cancelled), transaction.atomic():
+        accept("undone")
+        raise Cancelled
+    assert len(host.jobs()) == 0
+with transaction.atomic():
+    pack.enqueue_with(connections["default"], "by alias")
+try:
+    pack.enqueue_with(connection, "at once")
+except UsageError as error:
+    assert "transaction.atomic()" in str(error)
+else:
+    raise AssertionError("outside a transaction there is nothing to wait for")
+connection.close()
+host.close()

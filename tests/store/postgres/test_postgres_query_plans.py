@@ -1,0 +1,136 @@
+"""How PostgreSQL carries out the statements: what runs all the time, or on large tables, uses keys.
+
+With the settings of the store's own connections, and with statistics that lie: tables that the
+planner believes empty, and tables whose statistics are of a full store. A queue is now the one and
+now the other, and the plan must not depend on when somebody looked.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from postgres_server import ask, drop_schema, new_schema, store_url
+
+from jobhost.clock import SystemClock
+from jobhost.store.postgres.catalogue import statements
+from jobhost.store.postgres.connection import PostgresConnection
+from jobhost.store.postgres.store import PostgresStore
+from jobhost.store.postgres.target import read_target
+
+JOBS = 20_000
+
+SMALL = {"cancellation", "migration", "moved", "node", "number", "running"}
+"""What may be walked from end to end: bounded by slots, by workers, or by the call itself."""
+
+PASSING = {"LockRows", "Result", "Subquery Scan", "Append", "Merge Append"}
+"""Steps that hand on row by row: a limit above them ends what is below."""
+
+STOPS_EARLY: dict[str, set[str]] = {"heartbeat": {"blocked"}}
+"""Whether there is any row at all: the first one is the answer."""
+
+FOR_PEOPLE = {
+    "tally": "counts everything, and says so",
+    "list_ready": "collects the numbers of the waiting jobs to show the newest",
+    "list_scheduled": "the same of the scheduled ones",
+    "list_blocked": "the same of the blocked ones",
+}
+
+NO_PLAN = {name for name in statements("jobhost", server_time=True) if name.startswith("check_")}
+"""Statements for `jobhost doctor`, which look at the server."""
+
+FILL = """
+INSERT INTO {s}.job (number, id, task, queue, priority, payload, created_at)
+SELECT n, gen_random_uuid(), 'work', 'default', n % 3, '[]', n FROM generate_series(1, {n}) n;
+INSERT INTO {s}.ready SELECT 'default', n % 3, 1, n, n, 'work', 0, 0, 0, 0
+FROM generate_series(1, {n} / 4) n;
+INSERT INTO {s}.scheduled SELECT n, n, 'default', n % 3, 'work', 0, 0, 0, 0
+FROM generate_series({n} / 4 + 1, {n} / 2) n;
+INSERT INTO {s}.blocked SELECT n, 'no worker', 'default', n % 3, 'task' || n % 9, 0, 0, 0, 0
+FROM generate_series({n} / 2 + 1, {n} / 2 + 1000) n;
+INSERT INTO {s}.done (job, state, ended_at, epoch, node, deliveries, failures, crashes)
+SELECT n, CASE WHEN n % 100 = 0 THEN 'dead' ELSE 'succeeded' END, n, 1, 1, 1, 0, 0
+FROM generate_series({n} / 2 + 1001, {n}) n;
+INSERT INTO {s}.attempt SELECT n, 1, 'failed', 1, n, n, 1, NULL FROM generate_series(1, {n}) n;
+INSERT INTO {s}.node (number, id, host, pid, version, slots, queues, tasks, started_at,
+    heartbeat_at, lease_until)
+SELECT n, 'id' || n, 'here', n, '1', 1, '[]', '[]', 0, 0, 0 FROM generate_series(1, 20) n;
+"""
+
+
+@pytest.fixture(scope="module", params=["empty", "filled"])
+def planner(request: pytest.FixtureRequest) -> Iterator[PostgresConnection]:
+    """A connection of the store's own, to tables whose statistics are of an empty or full store."""
+    schema = new_schema()
+    store = PostgresStore(store_url(schema), SystemClock())
+    store.migrate()
+    if request.param == "filled":
+        ask(FILL.format(s=schema, n=JOBS))
+    for (table,) in ask("SELECT tablename FROM pg_tables WHERE schemaname = %(s)s", s=schema):
+        ask(f"ANALYZE {schema}.{table}")
+    with closing(PostgresConnection(read_target(store_url(schema), SystemClock()))) as connection:
+        yield connection
+    store.close()
+    drop_schema(schema)
+
+
+def explain(connection: PostgresConnection, name: str) -> dict[str, Any]:
+    """The root of the generic plan, as it is used for a prepared statement."""
+    text = statements(connection.target.schema, server_time=True)[name].text.decode()
+    names = list(dict.fromkeys(re.findall(r"%\(([a-z_]+)\)s", text)))
+    for number, parameter in enumerate(names, 1):
+        text = text.replace(f"%({parameter})s", f"${number}")
+    text = text.replace("%%", "%")
+    connection.begin()
+    connection._open_transaction(name)
+    raw = connection.raw
+    assert raw is not None
+    try:
+        raw.execute(f"PREPARE examined AS {text}".encode(), prepare=False)
+        given = f"({', '.join(['NULL'] * len(names))})" if names else ""
+        explained = raw.execute(f"EXPLAIN (FORMAT JSON) EXECUTE examined{given}".encode())
+        ((found,),) = explained.fetchall()
+    finally:
+        connection.rollback()
+        if not raw.closed:
+            raw.execute(b"DEALLOCATE ALL")
+    if isinstance(found, str | bytes):
+        found = json.loads(found)
+    root: dict[str, Any] = found[0]["Plan"]
+    return root
+
+
+def walked(plan: dict[str, Any], *, limited: bool = False) -> Iterator[str]:
+    """Tables that are read from end to end, by themselves or along an index without a condition,
+    where no limit ends it."""
+    kind = plan["Node Type"]
+    along_index = kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in plan
+    if kind == "Seq Scan" or (along_index and not limited):
+        yield plan["Relation Name"]
+    limited = kind == "Limit" or (limited and kind in PASSING)
+    for part in plan.get("Plans", []):
+        yield from walked(part, limited=limited)
+
+
+EVERY = sorted(set(statements("jobhost", server_time=True)) - FOR_PEOPLE.keys() - NO_PLAN)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_statement_walks_a_table_that_grows(planner: PostgresConnection, name: str) -> None:
+    assert set(walked(explain(planner, name))) - SMALL == STOPS_EARLY.get(name, set())
+
+
+def test_a_cycle_sorts_nothing_that_it_claims(planner: PostgresConnection) -> None:
+    """Whatever it sorts is at most as much as it has slots: what was claimed."""
+    assert below_sorts(explain(planner, "cycle")) <= {"job"}
+
+
+def below_sorts(plan: dict[str, Any], *, sorted_above: bool = False) -> set[str]:
+    sorts = sorted_above or plan["Node Type"] in ("Sort", "Incremental Sort")
+    found = {plan["Relation Name"]} if sorts and "Relation Name" in plan else set()
+    for part in plan.get("Plans", []):
+        if part.get("Parent Relationship") != "InitPlan":
+            found |= below_sorts(part, sorted_above=sorts)
+    return found
