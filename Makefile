@@ -30,7 +30,7 @@ check: setup ## style, types, import contracts, generated pages, PostgreSQL 15 a
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python tools/postgres_servers.py
 
-bench: setup ## measure speed
+bench: setup ## measure speed on both stores, beside other queues (about an hour)
 	$(BIN)/python -m bench $(ARGS)
 
 docs: setup ## write the generated pages anew, and the schema of PostgreSQL

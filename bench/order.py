@@ -9,6 +9,9 @@ from typing import Any, Final, Literal, Self
 BATCH: Final = 1_000
 """Jobs of one call, if they are enqueued in bulk."""
 
+URL_VARIABLE: Final = "BENCH_URL"
+"""Environment variable of producers and workers: the address of the store."""
+
 PAD: Final = "x" * 155
 """Fills the arguments of a job to about 200 bytes."""
 

@@ -78,13 +78,13 @@ class Process:
     @property
     def resident_mib(self) -> float:
         """Its memory in RAM, in MiB."""
-        size: int = psutil.Process(self.pid).memory_info().rss
+        size: int = self._living().memory_info().rss
         return size / 2**20
 
     @property
     def cpu_seconds(self) -> float:
         """Processor time of it and of all that it started, so far."""
-        return cpu_seconds(psutil.Process(self.pid))
+        return cpu_seconds(self._living())
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -121,6 +121,11 @@ class Process:
             with suppress(psutil.NoSuchProcess):
                 process.kill()  # it compares the time of the start: never another process
         psutil.wait_procs(offspring)
+
+    def _living(self) -> psutil.Process:
+        if not self.runs:
+            raise BenchError(f"{self._name} ended by itself: {self.output}")
+        return psutil.Process(self.pid)
 
     def _offspring(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):

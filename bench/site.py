@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.database import Database
-from bench.order import Order
+from bench.order import URL_VARIABLE, Order
 from bench.processes import ROOT, BenchError, Process
 from bench.products import Product
 from bench.records import RECORDS_VARIABLE, Ledger
@@ -39,7 +39,7 @@ class Site:
         self._environment = {
             **os.environ,
             RECORDS_VARIABLE: str(records),
-            "BENCH_URL": database.url,
+            URL_VARIABLE: database.url,
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(temporary),
         }

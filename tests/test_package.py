@@ -28,7 +28,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_jobhost_loads_nothing_heavy() -> None:
-    heavy = ("asyncio", "click", "pydantic", "pydantic_core", "rich", "sqlite3", "typer")
+    heavy = ["asyncio", "click", "psycopg", "pydantic", "pydantic_core", "rich", "sqlite3", "typer"]
     code = f"import sys, jobhost; print(*sorted(sys.modules.keys() & set({heavy!r})))"
     # Measuring coverage loads some of them itself.
     environment = {key: value for key, value in os.environ.items() if "COVERAGE" not in key}

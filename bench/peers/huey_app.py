@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from huey import PostgresHuey, SqliteHuey  # type: ignore[import-not-found]
 
-from bench.order import PAD, Order, carry_out
+from bench.order import PAD, URL_VARIABLE, Order, carry_out
 from bench.records import RECORDS_VARIABLE, Kind, Pen
 
-_url = os.environ["BENCH_URL"]
+_url = os.environ[URL_VARIABLE]
 if _url.startswith("sqlite:"):
     _parts = urlsplit(_url)
     _durable = _parts.query == "synchronous=full"

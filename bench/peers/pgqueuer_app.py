@@ -18,7 +18,7 @@ from pgqueuer import PgQueuer  # type: ignore[import-not-found]
 from pgqueuer.db import AsyncpgDriver  # type: ignore[import-not-found]
 from pgqueuer.queries import Queries  # type: ignore[import-not-found]
 
-from bench.order import PAD, Order
+from bench.order import PAD, URL_VARIABLE, Order
 from bench.records import RECORDS_VARIABLE, Kind, Pen
 
 BATCH: Final = 100
@@ -66,7 +66,7 @@ def _payload(seq: int) -> bytes:
 
 
 async def _driver() -> Any:
-    return AsyncpgDriver(await asyncpg.connect(os.environ["BENCH_URL"]))
+    return AsyncpgDriver(await asyncpg.connect(os.environ[URL_VARIABLE]))
 
 
 PROGRAMS: Final[dict[str, Callable[..., Awaitable[None]]]] = {

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bench.drain import steadiness
 from bench.records import Kind, Ledger, Pen, Tally
 
 
@@ -19,3 +20,35 @@ def test_a_record_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     assert len(ledger) == 2
     assert [record.seq for record in ledger.read(Kind.START)] == [7, 7]
     assert ledger.read(Kind.END) == []
+
+
+def test_starts_are_read_by_column_and_ends_are_left_out(tmp_path: Path) -> None:
+    pen = Pen(str(tmp_path))
+    for kind, seq in ((Kind.START, 1), (Kind.END, 1), (Kind.START, 2)):
+        pen.write(kind, seq, 10 * seq)
+
+    starts = Ledger(tmp_path).starts()
+
+    assert list(starts.seqs) == [1, 2]
+    assert list(starts.sent_ns) == [10, 20]
+    assert list(starts.now_ns) == sorted(starts.now_ns)
+
+
+def test_a_process_goes_on_writing_after_its_records_were_forgotten(tmp_path: Path) -> None:
+    pen, ledger = Pen(str(tmp_path)), Ledger(tmp_path)
+    pen.write(Kind.START, 1, 1)
+    ledger.clear()
+    assert len(ledger) == 0
+
+    pen.write(Kind.START, 2, 1)
+
+    assert list(ledger.starts().seqs) == [2]
+
+
+def test_a_start_of_a_job_from_another_round_hides_no_loss() -> None:
+    assert Tally.of(2, [10, 7], first=10) == Tally(sent=2, lost=1, duplicates=1)
+
+
+def test_steadiness_compares_the_last_third_of_the_starts_with_the_first() -> None:
+    assert steadiness([0, 1, 2, 3, 4, 5, 6, 8, 10]) == 50
+    assert steadiness(range(90)) == 100

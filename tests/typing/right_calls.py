@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, assert_type
 from uuid import UUID
 
-from jobhost import Job, JobHost, Retry, Task
+import psycopg
+
+from jobhost import Job, JobHost, Retry, Task, current_job
 from jobhost.host.task import BoundTask
 from jobhost.jobs.records import Attempt, JobRecord
 from jobhost.store.plans.operate import CancelResult
@@ -111,3 +113,17 @@ def check_names() -> None:
             return text.encode()
 
         takes(shout, shout.enqueue("a"), shout.using(delay="1s"))
+
+
+async def check_transactions(connection: object) -> None:
+    assert_type(thumbnail.enqueue_with(connection, Path("a"), width=3), Job[Path])
+    assert_type(await fetch.aenqueue_with(connection, "a", tries=1), Job[bytes])
+    assert_type(send.enqueue_many_with(connection, [("a",)]), list[Job[None]])
+    assert_type(await send.aenqueue_many_with(connection, [("a",)]), list[Job[None]])
+    bound = thumbnail.using(priority=3)
+    assert_type(bound.enqueue_with(connection, Path("a")), Job[Path])
+    thumbnail.enqueue_with(connection, 3)  # type: ignore[arg-type]
+    with current_job().transaction() as tx:
+        assert_type(tx.connection, psycopg.Connection[tuple[Any, ...]])
+    async with current_job().transaction() as on_loop:
+        assert_type(on_loop.connection, psycopg.AsyncConnection[tuple[Any, ...]])

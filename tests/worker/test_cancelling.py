@@ -13,6 +13,7 @@ pytestmark = pytest.mark.stores("sqlite", "postgres")
 PATIENCE = "60s"
 
 
+@pytest.mark.bell
 def test_a_running_async_job_is_cancelled_and_says_why(host, until, working):
     seen = []
 
@@ -35,6 +36,7 @@ def test_a_running_async_job_is_cancelled_and_says_why(host, until, working):
     assert [attempt.outcome for attempt in job.attempts()] == ["cancelled"]
 
 
+@pytest.mark.bell
 def test_a_running_thread_is_told_through_its_token(host, working, obedient):
     job, running = obedient
     with working(host.worker(poll="1h", lease="1h")):
@@ -95,6 +97,7 @@ def test_a_cancelled_waiting_job_never_starts(host):
     assert not starts
 
 
+@pytest.mark.bell
 @pytest.mark.parametrize("place", ["loop", "thread"])
 def test_a_cancel_that_races_completion_leaves_exactly_one_final_state(
     host, beside, working, place

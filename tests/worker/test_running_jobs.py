@@ -130,6 +130,7 @@ def test_a_long_backlog_on_one_slot_needs_no_poll_to_go_on(host, working, place)
 # --- Wake-up, delays, order
 
 
+@pytest.mark.bell
 @pytest.mark.requirement("R-EVT-1")
 def test_a_job_enqueued_while_a_worker_idles_wakes_it(host, working):
     @host.task

@@ -197,14 +197,19 @@ def _server_user() -> pwd.struct_passwd:
 
 
 def _readable(programs: Path, folder: Path) -> Path:
-    """The programs, copied if root runs this and has them where no other user may look."""
+    """The programs, copied if root runs this and has them where no other user may look. The
+    package's libraries lie beside it, and are found from there."""
     if _is_open(programs):
         return programs
-    copy = folder / "programs"
-    shutil.copytree(programs.parent, copy)
-    user = _server_user()
-    os.chown(copy, user.pw_uid, user.pw_gid)
-    return copy / programs.name
+    package = programs.parents[1]
+    copy = folder / package.name
+    copy.mkdir()
+    copy.chmod(0o755)
+    shutil.copytree(programs.parent, copy / programs.parent.name)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name)
+    return copy / programs.relative_to(package)
 
 
 def _is_open(folder: Path) -> bool:

@@ -8,7 +8,7 @@ step; one whose step waits for a lock of another is left waiting, as the server 
 import random
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Final, TypeVar
 
 from postgres_server import connect
@@ -24,7 +24,10 @@ Script = Generator[Callable[[], Any], Any, T]
 GUARD_SECONDS: Final = 60.0
 """Only ends a test that hangs."""
 
-FATES: Final = ("commit", "commit", "commit", "commit", "commit", "rollback", "abandon", "deaf")
+_PATIENCE_SECONDS: Final = 0.004
+"""A step that takes longer may be waiting for a lock: the server is asked."""
+
+FATES: Final = ("commit",) * 12 + ("rollback", "abandon", "deaf")
 """How a transaction may end; "deaf": it commits, and nobody hears so."""
 
 
@@ -46,6 +49,10 @@ class Actor:
     def is_waiting(self) -> bool:
         """Whether its last step has not ended."""
         return self._step is not None and not self._step.done()
+
+    def has_ended_within(self, seconds: float) -> bool:
+        """Wait so long for its last step."""
+        return self._step is None or bool(wait([self._step], seconds).done)
 
     @property
     def backend(self) -> int | None:
@@ -122,11 +129,8 @@ class Stage:
     def _settle(self, actor: Actor) -> None:
         """Until the step has ended, or waits for somebody else."""
         end = time.monotonic() + GUARD_SECONDS
-        pause = 0.0002
-        while actor.is_waiting:
-            time.sleep(pause)
-            pause = min(pause * 2, 0.005)
-            if pause > 0.001 and actor.is_waiting and self._is_blocked(actor):
+        while not actor.has_ended_within(_PATIENCE_SECONDS):
+            if self._is_blocked(actor):
                 self.waits += 1
                 return
             assert time.monotonic() < end, "a step neither ends nor waits for a lock"

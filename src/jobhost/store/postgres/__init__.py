@@ -8,5 +8,6 @@ The hot path is one statement a cycle and one a batch of new jobs (`hot.py`), ea
 transaction by itself; `hints.py` keeps claims from walking over the dead rows of earlier
 ones. NOTIFY is a hint: polling alone suffices.
 
-`roles.py` says who may do what, `checkup.py` what may be wrong.
+`callers.py` enqueues inside a transaction of the caller's, `completion.py` completes a job inside
+its task's own. `roles.py` says who may do what, `checkup.py` what may be wrong.
 """

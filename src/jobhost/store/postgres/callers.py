@@ -226,7 +226,10 @@ def _not_supported(connection: object, found: object) -> UsageError:
 
 
 def _refuse_unfit(raw: Raw) -> None:
-    """Raise UsageError for a connection on which a job would not wait for a commit."""
+    """Raise UsageError for a connection that is closed, or on which a job would not wait for a
+    commit, or would arrive as other text."""
+    if raw.closed:
+        raise UsageError("this connection is closed: open another, and begin a transaction on it")
     if raw.autocommit and raw.info.transaction_status is TransactionStatus.IDLE:
         raise UsageError(
             "this connection has no transaction open and commits each statement by itself, so the "

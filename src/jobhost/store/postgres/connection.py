@@ -125,6 +125,10 @@ class PostgresConnection:
         StoreUnavailable if the server does not even take a cancel."""
         self._wait.shorten(seconds)
 
+    def relax(self) -> None:
+        """Waits are as long as usual again."""
+        self._wait.relax()
+
     def close(self) -> None:
         """Close it. Idempotent; the next transaction opens another."""
         if self._pid == os.getpid():

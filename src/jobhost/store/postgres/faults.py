@@ -63,7 +63,6 @@ _BY_WORDS: Final = {
     "no password supplied": "28P01",
     "pg_hba.conf": "28000",
     "is not permitted to log in": "28000",
-    "role ": "28000",
     "too many clients": "53300",
     "connection slots": "53300",
     "too many connections": "53300",
@@ -73,6 +72,7 @@ _BY_WORDS: Final = {
     "in recovery mode": "57P03",
     "not yet accepting": "57P03",
     "not accepting connections": "57P03",
+    "role ": "28000",
     "database ": "3D000",
 }
 """A login that is refused has no code, only words behind FATAL, of which the first found counts. A

@@ -65,7 +65,7 @@ class Claims:
     def cycle(self, ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
         """Record and claim; see `store.plans.cycle`. What is no plain success goes step by step,
         in the same transaction."""
-        if wanted.node != self._node:
+        if fresh := wanted.node != self._node:
             self._node, self._hints = wanted.node, Hints()
             self._full, self._wakeable = 0, True
         completed = [end for end in ended if end.settlement is COMPLETED]
@@ -86,7 +86,9 @@ class Claims:
         cancels |= report.cancels
         if cancels and not cancels.keys().isdisjoint([end.job for end in ended]):
             yield Statement("forget_cancellations", alone=not others)
-        return replace(report, cancels=cancels, lost=sorted([*report.lost, *lost]))
+        # A producer that was about to commit while this node came has not seen it and did not ring.
+        unrung = report.unrung or fresh
+        return replace(report, cancels=cancels, lost=sorted([*report.lost, *lost]), unrung=unrung)
 
     def _claim_before_sleep(
         self, report: CycleReport, wanted: Wanted, *, alone: bool

@@ -42,16 +42,16 @@ class SharedConnection:
     def commit(self) -> None:
         """Commit. After an error `rollback` must follow, as the runner does."""
         self._connection.commit()
-        self._mutex.release()
+        self._pass_on()
 
     def rollback(self) -> None:
         """Undo, and let the next thread in."""
         self._connection.rollback()
-        self._mutex.release()
+        self._pass_on()
 
     def reading(self) -> "SharedLook":
         """This connection for a plan that only reads."""
-        return SharedLook(self._mutex, self._connection)
+        return SharedLook(self, self._connection)
 
     def tell(self, hearer: Callable[[Ring], None]) -> None:
         """Have this told whatever is heard, on the thread that happens to read it."""
@@ -90,8 +90,7 @@ class SharedConnection:
             raw = self._connection.raw
             if raw is not None and not raw.closed:
                 raw.pgconn.consume_input()
-                while (notice := raw.pgconn.notifies()) is not None:
-                    self._hear(_meaning(notice.extra.decode()))
+                self._read_notices(raw)
         except psycopg.Error:
             self._connection.drop()
         finally:
@@ -103,6 +102,10 @@ class SharedConnection:
     def hurry(self, seconds: float) -> None:
         """No wait for the server is longer than this from now on, in any thread."""
         self._connection.hurry(seconds)
+
+    def relax(self) -> None:
+        """Waits are as long as usual again."""
+        self._connection.relax()
 
     def close(self) -> None:
         """Close it; it opens again when used."""
@@ -118,6 +121,18 @@ class SharedConnection:
     def _note(self, notice: psycopg.Notify) -> None:
         self._hear(_meaning(notice.payload))
 
+    def _pass_on(self) -> None:
+        """Let the next thread in. A notice that came right behind the last answer was read from the
+        socket with it: the socket wakes nobody any more."""
+        raw = self._connection.raw
+        if self._listen is not None and raw is not None and not raw.closed:
+            self._read_notices(raw)
+        self._mutex.release()
+
+    def _read_notices(self, raw: "psycopg.Connection[Row]") -> None:
+        while (notice := raw.pgconn.notifies()) is not None:
+            self._hear(_meaning(notice.extra.decode()))
+
     def _hear(self, ring: Ring) -> None:
         for hearer in list(self._hearers):
             hearer(ring)
@@ -126,18 +141,15 @@ class SharedConnection:
 class SharedLook:
     """A turn with the shared connection for a plan that only reads."""
 
-    def __init__(self, mutex: threading.Lock, connection: PostgresConnection) -> None:
-        self._mutex = mutex
+    def __init__(self, shared: SharedConnection, connection: PostgresConnection) -> None:
+        self._shared = shared
+        self._connection = connection
         self._look = connection.reading()
 
     def begin(self) -> None:
         """Wait for the turn."""
-        self._mutex.acquire()
-        try:
-            self._look.begin()
-        except BaseException:
-            self._mutex.release()
-            raise
+        self._shared.begin()
+        self._look = self._connection.reading()
 
     def execute(self, statement: Statement) -> Reply:
         """Execute the one statement."""
@@ -145,13 +157,11 @@ class SharedLook:
 
     def commit(self) -> None:
         """Let the next thread in."""
-        self._look.commit()
-        self._mutex.release()
+        self._shared.commit()
 
     def rollback(self) -> None:
         """Let the next thread in after an error."""
-        self._look.rollback()
-        self._mutex.release()
+        self._shared.rollback()
 
 
 def _meaning(payload: str) -> Ring:

@@ -266,9 +266,11 @@ class PostgresSession:
         self._connection.hurry(seconds)
 
     def close(self) -> None:
-        """Close the connection, if it is this owner's."""
+        """Close the connection, if it is this owner's; else leave it as it was."""
         if self._owned:
             self._connection.close()
+        else:
+            self._connection.relax()
 
 
 def _announce() -> Plan[None]:

@@ -37,8 +37,9 @@ SETTINGS: Final = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "30s",
 }
-"""Of every connection: queue tables look empty to the planner, so it gets no choice; and nothing
-waits for ever. Behind a pooler they are set for each transaction."""
+"""Of every connection: queue tables look empty to the planner, so it gets no choice: joins look up
+one row after the other. And nothing waits for ever. Behind a pooler they are set for each
+transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class Wait:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+        self.seconds = self._usual = seconds
         self._deadline: float | None = None
         self._raw: psycopg.Connection[Any] | None = None
         self._cancelled = False
@@ -50,6 +50,10 @@ class Wait:
         self.seconds = min(self.seconds, seconds)
         if self._deadline is not None:
             self._deadline = min(self._deadline, time.monotonic() + seconds)
+
+    def relax(self) -> None:
+        """Whoever was in a hurry is done: waits are as long as usual again."""
+        self.seconds = self._usual
 
     def look(self, now: float) -> None:
         """Cancel what is overdue; shut the connection if that did not help."""

@@ -78,8 +78,9 @@ FROM (
         CASE WHEN (SELECT count(*) FROM recorded) = cardinality(:jobs::bigint[]) THEN NULL
             ELSE ARRAY(SELECT e.job FROM ended e EXCEPT SELECT job FROM recorded)
         END,
-        (SELECT json_object_agg(c.job, c.reason) FROM jobhost.cancellation c
-         WHERE EXISTS (SELECT FROM jobhost.running r WHERE r.job = c.job AND r.node = :node)),
+        (SELECT json_object_agg(c.job, c.reason) FROM jobhost.cancellation c CROSS JOIN LATERAL (
+            SELECT FROM jobhost.running r WHERE r.job = c.job AND r.node = :node LIMIT 1
+         ) held),
         pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 ) head

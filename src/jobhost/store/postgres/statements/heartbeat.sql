@@ -3,7 +3,7 @@
 -- that was entered while its job just succeeded is swept away.
 WITH late AS (
     DELETE FROM jobhost.cancellation c
-    WHERE NOT EXISTS (SELECT FROM jobhost.running r WHERE r.job = c.job)
+    WHERE (SELECT true FROM jobhost.done d WHERE d.job = c.job LIMIT 1)
 )
 UPDATE jobhost.node SET heartbeat_at = :now, lease_until = :now + :lease_us
 WHERE number = :node AND lease_until > :now

@@ -1,2 +1,2 @@
 -- The other half of a redrive.
-DELETE FROM jobhost.done WHERE job = :job AND state <> 'succeeded'
+DELETE FROM jobhost.done WHERE job = :job AND state IN ('dead', 'cancelled')

@@ -4,4 +4,4 @@ INSERT INTO jobhost.ready
 SELECT j.queue, j.priority, 1, :seq, j.number, j.task, d.epoch, 0, 0, 0
 FROM jobhost.done d
 JOIN jobhost.job j ON j.number = d.job
-WHERE d.job = :job AND d.state <> 'succeeded'
+WHERE d.job = :job AND d.state IN ('dead', 'cancelled')

@@ -30,7 +30,7 @@ django.setup()
 host = JobHost(url)
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """The customer has thought better of it."""
 
 
@@ -44,14 +44,14 @@ def accept(order: str) -> None:
     pack.enqueue_with(connection, order)
 
 
-with suppress(Cancelled), transaction.atomic():
+with suppress(CancelledError), transaction.atomic():
     accept("gone")
-    raise Cancelled
+    raise CancelledError
 with transaction.atomic():
     accept("kept")
-    with suppress(Cancelled), transaction.atomic():
+    with suppress(CancelledError), transaction.atomic():
         accept("undone")
-        raise Cancelled
+        raise CancelledError
     assert len(host.jobs()) == 0
 with transaction.atomic():
     pack.enqueue_with(connections["default"], "by alias")

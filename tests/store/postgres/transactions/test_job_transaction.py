@@ -1,16 +1,21 @@
 """`current_job().transaction()`: a task's writes and its completion are committed together."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from conftest import Orders, Serving
-from postgres_server import ask, shared_schema
+from postgres_server import ask, shared_schema, store_url
 
 from jobhost import JobHost, LeaseLost, Retry, Task, UsageError, current_job
 from jobhost.events import AttemptFailed, FailedLate, JobsLost
+
+from .orders import Orders, Serving
 
 ONCE = Retry(max_attempts=1)
 
@@ -284,6 +289,30 @@ def test_a_slot_is_free_again_after_a_completion_of_the_tasks_own(
         jobs = ship.enqueue_many([(number,) for number in range(20)])
         for job in jobs:
             job.result("20s")
+
+
+KILLED = Path(__file__).parent / "shops" / "killed_shop.py"
+
+
+@pytest.mark.parametrize(
+    ("when", "after_the_kill"), [("before the commit", []), ("after the commit", ["delivery 1"])]
+)
+def test_a_worker_killed_around_the_commit_leaves_both_or_none(
+    pg_host: JobHost, orders: Orders, when: str, after_the_kill: list[str]
+) -> None:
+    @pg_host.task
+    def ship(table: str, when: str) -> None:
+        with current_job().transaction() as tx:
+            tx.connection.execute(orders.insert(f"delivery {current_job().delivery}").encode())
+
+    job = ship.enqueue(orders.table, when)
+    killed = subprocess.run([sys.executable, KILLED, store_url(shared_schema())], timeout=100)
+    assert killed.returncode == -signal.SIGKILL
+    assert orders.names == after_the_kill
+    assert job.status().state == ("succeeded" if after_the_kill else "running")
+    work(pg_host)
+    assert job.status().state == "succeeded"
+    assert orders.names == (after_the_kill or ["delivery 2"])
 
 
 def test_a_look_at_the_store_between_commit_and_return_loses_nothing(pg_host: JobHost) -> None:

@@ -1,44 +1,15 @@
 """A host on PostgreSQL with a user's own table beside its store, for tests of transactions."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import psycopg
 import pytest
-from postgres_server import (
-    ask,
-    connect,
-    drop_schema,
-    empty_schema,
-    new_schema,
-    shared_schema,
-    store_url,
-)
+from postgres_server import connect, drop_schema, empty_schema, shared_schema, store_url
 
 from jobhost import JobHost
 
-Caller = psycopg.Connection[tuple[object, ...]]
-Serving = Callable[[JobHost], AbstractContextManager[None]]
-
-
-class Orders:
-    """A table of orders in a schema of its own; an order has a name."""
-
-    def __init__(self) -> None:
-        self.schema = new_schema()
-        self.table = f"{self.schema}.orders"
-        ask(f"CREATE SCHEMA {self.schema}")
-        ask(f"CREATE TABLE {self.table} (name text NOT NULL)")
-
-    @property
-    def names(self) -> list[str]:
-        """Those that are committed."""
-        return [name for (name,) in ask(f"SELECT name FROM {self.table} ORDER BY name")]
-
-    def insert(self, name: str) -> str:
-        """The statement that adds one."""
-        return f"INSERT INTO {self.table} VALUES ('{name}')"
+from .orders import Caller, Orders, Serving
 
 
 @pytest.fixture
@@ -62,7 +33,8 @@ def caller() -> Iterator[Caller]:
     with connect() as raw:
         raw.autocommit = False
         yield raw
-        raw.rollback()
+        if not raw.closed:
+            raw.rollback()
 
 
 @contextmanager

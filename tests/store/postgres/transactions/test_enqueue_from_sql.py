@@ -6,10 +6,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from conftest import Caller, Orders, Serving
 from postgres_server import ask, shared_schema
 
 from jobhost import JobHost, Task
+
+from .orders import Caller, Orders, Serving
 
 Pack = Task[[str, int], str, str]
 
