@@ -187,8 +187,8 @@ class Model:
         for job in sorted(due, key=lambda job: (job.due_at, -job.priority, job.number)):
             self._ready(job, Move.STAGE, FRESH)
         back = [job for job in self.standing_in(State.BLOCKED) if job.task in self.served()]
-        for job in back:
-            self._move(job, Move.UNPARK, State.READY)
+        for job in sorted(back, key=lambda job: (job.task, job.number)):
+            self._ready(job, Move.UNPARK, RETURNED)
         aside = [job for job in self.standing_in(State.READY) if job.task not in self.served()]
         for job in aside:
             self._move(job, Move.PARK, State.BLOCKED)

@@ -492,6 +492,7 @@ def test_arguments_that_no_longer_fit_are_dead_at_once_with_the_reason(host, url
     def send(number: int) -> None: ...
 
     _burst(host)
+    job = host.job(job.id)
 
     assert job.status().state is State.DEAD
     assert job.status().reason == "the arguments cannot be read"

@@ -67,7 +67,10 @@ HOT: dict[str, set[str]] = {
 }
 """Statement to the lines that its plan may have, and no others."""
 
-SMALL = {"c", "e", "h", "n", "r", "jobhost_cancellation", "jobhost_node", "jobhost_running"}
+SMALL = {
+    "c", "e", "h", "n", "r",
+    "jobhost_cancellation", "jobhost_moved", "jobhost_node", "jobhost_running", "jobhost_sequence",
+}  # fmt: skip
 """What may be walked from end to end: bounded by slots, by live nodes, or by the call itself."""
 
 FOR_PEOPLE = {

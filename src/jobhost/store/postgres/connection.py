@@ -1,6 +1,7 @@
 """One connection to the server: transactions, statements by name, and a new start when it broke."""
 
 import os
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -49,6 +50,8 @@ class PostgresConnection:
         self._on_open = on_open
         self._pid = os.getpid()
         self._raw: psycopg.Connection[Row] | None = None
+        self._held: list[psycopg.Connection[Row]] = []
+        weakref.finalize(self, _let_go, self._held, self._pid).atexit = False
         self._in_transaction = False
         self._wait = Wait(_WAIT_SECONDS)
         self._statements = statements(target.schema, server_time=target.clock is None)
@@ -137,6 +140,7 @@ class PostgresConnection:
     def drop(self) -> None:
         """Let go of the driver's connection."""
         raw, self._raw = self._raw, None
+        self._held.clear()
         if raw is not None:
             with suppress(psycopg.Error):
                 raw.close()
@@ -146,6 +150,7 @@ class PostgresConnection:
             return self._raw
         try:
             self._raw = self._connect()
+            self._held[:] = [self._raw]
             watch(self._wait)
             if self._on_open is not None:
                 self._on_open(self._raw)
@@ -214,6 +219,14 @@ class PostgresConnection:
                 "this connection was opened before a fork and cannot be used in the child: "
                 "open the worker after forking"
             )
+
+
+def _let_go(held: "list[psycopg.Connection[Row]]", pid: int) -> None:
+    """Close what was still open when its owner was forgotten."""
+    if pid == os.getpid():
+        for raw in held:
+            with suppress(psycopg.Error):
+                raw.close()
 
 
 class Look:
