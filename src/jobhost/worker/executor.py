@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from inspect import isawaitable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from jobhost.durations import format_seconds
@@ -47,6 +47,10 @@ _NOT_RUN = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """What a call gives instead of running: such a job has not done its work."""
 
 _Policy = tuple[Task[..., Any, Any], Retry, float | None]
+_STARTS_A_TURN: Final = 125
+"""Coroutines started in one turn of the event loop. More at once leave the store idle while they
+run and the loop idle while they are recorded: on PostgreSQL a quarter fewer jobs a second."""
+
 _RAISED_NOT_RETURNED = (Snooze, DeadLetter, Discard, Retry)
 
 
@@ -203,7 +207,11 @@ class Executor:
             self._loop.close()
 
     def _start_on_loop(self, executions: list[Execution]) -> None:
-        for execution in executions:
+        """Start the first of them in this turn of the loop, the rest in the next ones: while they
+        run, the store thread already records what the first came to, and claims again."""
+        if len(executions) > _STARTS_A_TURN:
+            self._loop.call_soon(self._start_on_loop, executions[_STARTS_A_TURN:])
+        for execution in executions[:_STARTS_A_TURN]:
             work = self._run_async(execution)
             execution.handle = asyncio.Task(work, loop=self._loop, name=execution.task.name)
 
