@@ -299,11 +299,11 @@ class Executor:
         that a job is always in one of the two."""
         self.ended_count += 1
         execution.forget()
-        if execution.stop is not Stop.LOST and not execution.completed:
-            self._outbox.put(ended)
-        del self._running[execution.key]
         if execution.completed:
             self._outbox.free()
+        elif execution.stop is not Stop.LOST:
+            self._outbox.put(ended)
+        del self._running[execution.key]
 
     def _settle(self, execution: Execution, outcome: Outcome) -> Ended:
         chance = random.random()

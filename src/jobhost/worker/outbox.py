@@ -26,8 +26,13 @@ class Outbox:
         self._ended.append(ended)
 
     def free(self) -> None:
-        """A slot is free again, with nothing to record; `flush` must follow."""
+        """A slot is about to be free, with nothing to record; `flush` must follow."""
         self._freed = True
+
+    @property
+    def has_freed(self) -> bool:
+        """Whether a job has recorded itself since the last `take`."""
+        return self._freed
 
     def flush(self) -> None:
         """No more comes for now: wake the store thread if it sleeps."""

@@ -239,6 +239,8 @@ class StoreLoop:
     def _cycle_if_due(self, now: float) -> bool:
         if self._outbox.is_filling():
             self._wait(_GATHER_SECONDS)
+        if self._outbox.has_freed:  # a job recorded itself, perhaps with others that it accepted
+            self._hungry = True
         self._recorder.pending += self._outbox.take()
         ended = bool(self._recorder.pending)
         slots = self._executor.free_slots if self._drain.claims else 0
@@ -286,7 +288,9 @@ class StoreLoop:
 
     def _finish_burst(self) -> None:
         now = time.monotonic()
-        if self._config.burst and not self._hungry and self._is_idle(now):
+        # In this order: a job that records itself tells so before it is gone.
+        idle = self._config.burst and self._is_idle(now)
+        if idle and not (self._outbox.has_freed or self._hungry):
             self._step(Signal.FINISH, now)
 
     def _read_back(self, now: float) -> None:
