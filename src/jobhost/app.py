@@ -1,7 +1,6 @@
 """`JobHost`: the composition root of a user's program."""
 
 import os
-import re
 from collections.abc import Callable, Coroutine
 from functools import cache
 from shlex import quote
@@ -9,7 +8,6 @@ from types import TracebackType
 from typing import (
     TYPE_CHECKING,
     Any,
-    Final,
     ParamSpec,
     Protocol,
     Self,
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_PASSWORD: Final = re.compile(r"(//[^/?#@:]*:)[^/?#]*(?=@)|([?&]password=)[^&#]*")
-"""In an address: before the @, or as an option."""
 
 
 class JobHost:
@@ -81,7 +76,9 @@ class JobHost:
         )
 
     def __repr__(self) -> str:
-        where = "JOBHOST_URL" if self._url is None else _PASSWORD.sub(r"\1\2***", self._url)
+        from jobhost.store.address import without_password
+
+        where = "JOBHOST_URL" if self._url is None else without_password(self._url)
         return f"<JobHost {where} with {counted(len(self._registry), 'task')}>"
 
     @overload

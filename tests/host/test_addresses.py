@@ -91,6 +91,13 @@ def test_a_host_never_shows_a_password(url: str, shown: str) -> None:
     assert repr(JobHost(url)) == f"<JobHost {shown} with 0 tasks>"
 
 
+def test_a_wrong_address_is_refused_without_its_passwords() -> None:
+    with JobHost("mysql://ada:se:cr@et@db/jobs?password=secret") as host:
+        with pytest.raises(InvalidOption, match="address") as caught:
+            declare(host)
+    assert "mysql://ada:***@db/jobs?password=***" in str(caught.value)
+
+
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with (
         JobHost(f"sqlite:///{tmp_path}/nowhere/jobhost.db") as host,

@@ -13,7 +13,8 @@ from jobhost.store.sqlite.store import SqliteStore
 _EXPECTED: Final = "sqlite:///jobhost.db (relative) or sqlite:////var/lib/app/jobhost.db (absolute)"
 _SYNCHRONOUS: Final = ("full", "normal")
 _POSTGRES: Final = ("postgresql", "postgres")
-_PASSWORD: Final = re.compile(r"(://[^/@:]*):[^/@]*@")
+_PASSWORD: Final = re.compile(r"(//[^/?#@:]*:)[^/?#]*(?=@)|([?&]password=)[^&#]*")
+"""In an address: before the @, or as an option."""
 
 
 def open_store(url: str, clock: Clock) -> Store:
@@ -35,7 +36,7 @@ def open_store(url: str, clock: Clock) -> Store:
     if parts.scheme != "sqlite":
         raise InvalidOption(
             f"a store's address looks like {_EXPECTED}, or "
-            f"postgresql://user@host/database; got {_without_password(url)!r}"
+            f"postgresql://user@host/database; got {without_password(url)!r}"
         )
     path = unquote(parts.path)[1:]
     misread = parts.netloc or parts.fragment or not url.startswith("sqlite:///")
@@ -65,6 +66,6 @@ def _open_postgres(url: str, clock: Clock) -> Store:
     return PostgresStore(url, clock)
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     """An address as it may be shown."""
-    return _PASSWORD.sub(r"\1:***@", url)
+    return _PASSWORD.sub(r"\1\2***", url)

@@ -256,5 +256,4 @@ class Look:
 
     def rollback(self) -> None:
         """End it after an error."""
-        with suppress(StoreError):
-            self._connection.rollback()
+        self._connection.rollback()

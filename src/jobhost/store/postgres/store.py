@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -122,19 +122,13 @@ class PostgresStore:
 
     def migrate(self) -> list[str]:
         """Make the schema if need be and bring it to this release."""
-        connection = PostgresConnection(self._target)
-        try:
+        with closing(PostgresConnection(self._target)) as connection:
             return schema.migrate(connection)
-        finally:
-            connection.close()
 
     def checkup(self) -> list[Finding]:
         """Look for what is wrong with server, login, tables and jobs."""
-        connection = PostgresConnection(self._target)
-        try:
+        with closing(PostgresConnection(self._target)) as connection:
             return checkup(connection, self._target.clock or SystemClock())
-        finally:
-            connection.close()
 
     def announce(self) -> None:
         """Wake all workers."""
@@ -168,9 +162,9 @@ class PostgresStore:
         self._process = _Process(self._target)
 
     def _current(self) -> "_Process":
-        """In a forked child: leave the parent's connections alone, and begin with own ones."""
+        """In a forked child: leave the parent's connections alone, and begin with own ones. The
+        driver says nothing on a connection inherited through a fork when it is collected."""
         if self._process.pid != os.getpid():
-            self._process.abandon()
             self._process = _Process(self._target)
         return self._process
 
@@ -186,13 +180,11 @@ class PostgresStore:
     def _check_schema(self) -> None:
         """A schema that is older, or not there, is not made by the way: on a server that is a
         decision, and needs rights that a worker should not have."""
-        connection = PostgresConnection(self._target)
-        try:
-            applied = run(connection.reading(), _applied)
-        except SchemaMismatch:
-            applied = 0
-        finally:
-            connection.close()
+        with closing(PostgresConnection(self._target)) as connection:
+            try:
+                applied = run(connection.reading(), _applied)
+            except SchemaMismatch:
+                applied = 0
         schema.refuse_newer(applied)
         if applied < schema.newest():
             raise SchemaMismatch(
@@ -234,10 +226,6 @@ class _Process:
         """Close everything."""
         self._executor.shutdown()
         self.connection.close()
-
-    def abandon(self) -> None:
-        """Forget everything without closing it: it is the parent's. The driver itself sees to it
-        that a connection inherited through a fork says nothing when it is collected."""
 
 
 class PostgresSession:

@@ -2,7 +2,8 @@
 -- Each success is guarded by job, epoch, node and the live lease. A stretch with a lane begins at
 -- a known seq, so that it never walks over what was claimed before; one without a lane covers the
 -- priorities between two known ones. Rows are found by ctid through laterals: queue tables look
--- empty to the planner, and it must not have a choice.
+-- empty to the planner, and it must not have a choice. So is the FULL JOIN, with a condition that
+-- does not turn it into another: it is the one join that never compares each row with each.
 WITH lease AS MATERIALIZED (
     SELECT :now AS now FROM jobhost.node WHERE number = :node AND lease_until > :now
 ), attention AS (
