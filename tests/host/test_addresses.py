@@ -92,9 +92,11 @@ def test_a_host_never_shows_a_password(url: str, shown: str) -> None:
 
 
 def test_a_wrong_address_is_refused_without_its_passwords() -> None:
-    with JobHost("mysql://ada:se:cr@et@db/jobs?password=secret") as host:
-        with pytest.raises(InvalidOption, match="address") as caught:
-            declare(host)
+    with (
+        JobHost("mysql://ada:se:cr@et@db/jobs?password=secret") as host,
+        pytest.raises(InvalidOption, match="address") as caught,
+    ):
+        declare(host)
     assert "mysql://ada:***@db/jobs?password=***" in str(caught.value)
 
 
