@@ -17,7 +17,7 @@ from jobhost.store.sqlite import store as store_module
 from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.store import SqliteStore
 
-from .locks import wait_until_held
+from .locks import wait_for_abandoned_queues, wait_until_held
 
 HOURS = 3600.0 * 5
 
@@ -72,6 +72,7 @@ def test_a_wait_that_is_going_on_is_cut_short_from_another_thread(
         assert len(found) == 1
         with pytest.raises(StoreBusy):
             session.write(look.tally)
+    wait_for_abandoned_queues()
     session.write(look.tally)
     session.close()
     store.close()
