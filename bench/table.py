@@ -71,8 +71,16 @@ def _rate(title: str, goals: Mapping[StoreName, str] | None = None) -> Row:
     return Row(key="rate", title=f"{title}, jobs/s", goals=goals or {})
 
 
+def _row(key: str, title: str, goals: Mapping[StoreName, str], digits: int = 0) -> Row:
+    return Row(key=key, title=title, goals=goals, digits=digits)
+
+
 def _on_postgres(key: str, title: str, digits: int = 0) -> Row:
     return Row(key=key, title=title, digits=digits, stores=("postgres",))
+
+
+def _percent(title: str, sqlite: str = NO_GOAL, postgres: str = NO_GOAL) -> Row:
+    return Row(key="percent", title=f"  against {title}, %", goals=_goals(sqlite, postgres))
 
 
 def _beside(others: str, measure: Measure, title: str) -> Figure:
@@ -81,16 +89,24 @@ def _beside(others: str, measure: Measure, title: str) -> Figure:
         measure=measure,
         rows=(
             _rate(f"drain, 1 worker, {title}"),
-            Row(key="percent", title="  against an empty store, %", goals=_goals(">= 80", ">= 80")),
+            _percent("an empty store", ">= 80", ">= 80"),
         ),
     )
 
+
+_WAL: Final = _on_postgres("wal", "  WAL, bytes/job")
 
 _COSTS: Final = (
     Row(key="workers_us", title="  processor time of the workers, µs/job", digits=1),
     _on_postgres("server_us", "  processor time of the server, µs/job", digits=1),
     _on_postgres("transactions", "  transactions per 1,000 jobs", digits=1),
-    _on_postgres("wal", "  WAL, bytes/job"),
+    _WAL,
+)
+
+_MEMORY_GOALS: Final = _goals("<= 40", "<= 45")
+
+_STEADINESS: Final = _row(
+    "steadiness", "  last third against the first, %", _goals(postgres="not falling")
 )
 
 FIGURES: Final = (
@@ -122,7 +138,7 @@ FIGURES: Final = (
         measure=enqueue.enqueue_one_by_one,
         rows=(
             _rate("enqueue one at a time, full durability", _goals(">= 4,000", ">= 3,000")),
-            _on_postgres("wal", "  WAL, bytes/job"),
+            _WAL,
         ),
         peers=True,
     ),
@@ -138,7 +154,7 @@ FIGURES: Final = (
         measure=enqueue.enqueue_in_bulk,
         rows=(
             _rate("enqueue in bulk", _goals(">= 150,000", ">= 120,000")),
-            _on_postgres("wal", "  WAL, bytes/job"),
+            _WAL,
         ),
         peers=True,
         many=True,
@@ -152,18 +168,10 @@ FIGURES: Final = (
         name="latency",
         measure=latency.enqueue_to_start,
         rows=(
-            Row(
-                key="p50",
-                title="enqueue to start, idle worker, p50, ms",
-                goals=_goals("<= 1", "<= 1.5"),
-                digits=2,
+            _row(
+                "p50", "enqueue to start, idle worker, p50, ms", _goals("<= 1", "<= 1.5"), digits=2
             ),
-            Row(
-                key="p99",
-                title="enqueue to start, idle worker, p99, ms",
-                goals=_goals("<= 3", "<= 4"),
-                digits=2,
-            ),
+            _row("p99", "enqueue to start, idle worker, p99, ms", _goals("<= 3", "<= 4"), digits=2),
         ),
         peers=True,
     ),
@@ -171,28 +179,18 @@ FIGURES: Final = (
         name="memory",
         measure=memory.worker_memory,
         rows=(
-            Row(
-                key="idle",
-                title="memory of a worker, idle, MiB",
-                goals=_goals("<= 40", "<= 45"),
-                digits=1,
-            ),
-            Row(
-                key="after",
-                title="memory of a worker, after a drain, MiB",
-                goals=_goals("<= 40", "<= 45"),
-                digits=1,
-            ),
+            _row("idle", "memory of a worker, idle, MiB", _MEMORY_GOALS, digits=1),
+            _row("after", "memory of a worker, after a drain, MiB", _MEMORY_GOALS, digits=1),
         ),
     ),
     Figure(
         name="idle",
         measure=idle.statements_of_an_idle_worker,
         rows=(
-            Row(
-                key="statements",
-                title="statements of an idle worker per minute",
-                goals=_goals(postgres="<= 10"),
+            _row(
+                "statements",
+                "statements of an idle worker per minute",
+                _goals(postgres="<= 10"),
                 digits=1,
             ),
         ),
@@ -207,12 +205,8 @@ FIGURES: Final = (
         rows=(
             _rate("drain of 1,000,000, 2 workers, beside an open snapshot"),
             Row(key="without", title="  without it, jobs/s"),
-            Row(key="percent", title="  against without, %", goals=_goals(postgres=">= 50")),
-            Row(
-                key="steadiness",
-                title="  last third against the first, %",
-                goals=_goals(postgres="not falling"),
-            ),
+            _percent("without", postgres=">= 50"),
+            _STEADINESS,
             Row(key="steadiness_without", title="  last third against the first without it, %"),
         ),
         stores=("postgres",),
@@ -222,12 +216,8 @@ FIGURES: Final = (
         measure=snapshot.life_beside_long_snapshot,
         rows=(
             _rate("full life, beside a snapshot open for 5 minutes"),
-            Row(key="percent", title="  against before it, %", goals=_goals(postgres=">= 50")),
-            Row(
-                key="steadiness",
-                title="  last third against the first, %",
-                goals=_goals(postgres="not falling"),
-            ),
+            _percent("before it", postgres=">= 50"),
+            _STEADINESS,
         ),
         stores=("postgres",),
         runs=1,
@@ -237,18 +227,9 @@ FIGURES: Final = (
         name="kill",
         measure=kill.kill_one_of_two,
         rows=(
-            Row(
-                key="seconds",
-                title="kill -9 to the next start, s",
-                goals=_goals("<= 0.25", "<= 0.25"),
-                digits=3,
-            ),
-            Row(
-                key="extra",
-                title="kill -9, extra runs with 10 slots",
-                goals=_goals("<= 10", "<= 10"),
-            ),
-            Row(key="twice", title="kill -9, jobs finished twice", goals=_goals("0", "0")),
+            _row("seconds", "kill -9 to the next start, s", _goals("<= 0.25", "<= 0.25"), digits=3),
+            _row("extra", "kill -9, extra runs with 10 slots", _goals("<= 10", "<= 10")),
+            _row("twice", "kill -9, jobs finished twice", _goals("0", "0")),
         ),
         runs=kill.KILLS,
     ),

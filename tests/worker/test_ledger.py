@@ -19,6 +19,7 @@ SLOTS = 8
 @pytest.mark.stores("sqlite", "postgres")
 @pytest.mark.requirement("R-MSG-14")
 @pytest.mark.requirement("R-RES-5")
+@pytest.mark.timeout(900)
 def test_two_thousand_jobs_survive_ten_kills_each_done_once_in_the_store(yard, until):
     dice = random.Random(20)
     names = [f"job-{n}" for n in range(JOBS)]

@@ -1,7 +1,7 @@
 """Races between a job's thread and the store thread, step by step.
 
-A trace function holds a job's thread at a line of interest: the code that runs is the real
-one, only the order of its threads is chosen.
+A trace function holds a thread at a line of interest: the code that runs is the real one, only
+the order of its threads is chosen.
 """
 
 import threading
@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from jobhost import JobCancelled
+from jobhost import JobCancelled, State
 from jobhost.host.current import CancelToken
+from jobhost.worker.executor import Executor
+from jobhost.worker.holdings import Holdings
 from jobhost.worker.outbox import Outbox
 
 PATIENCE = "60s"
@@ -32,8 +34,29 @@ def _when_returning_from(code: CodeType, do: Callable[[], object]) -> Iterator[N
         job_thread = threading.current_thread().name.startswith("jobhost-job")
         return local if job_thread and frame.f_code is code else None
 
+    with _tracing(trace):
+        yield
+
+
+@contextmanager
+def _when_it_is_asked(code: CodeType, caller: CodeType, do: Callable[[], object]) -> Iterator[None]:
+    """In store threads started inside the block, call `do` before `caller` gets an answer of this
+    function."""
+
+    def trace(frame: FrameType, event: str, argument: Any) -> None:
+        store_thread = threading.current_thread().name == "jobhost-store-loop"
+        asker = frame.f_back
+        if store_thread and frame.f_code is code and asker is not None and asker.f_code is caller:
+            do()
+
+    with _tracing(trace):
+        yield
+
+
+@contextmanager
+def _tracing(trace: Callable[[FrameType, str, Any], Any]) -> Iterator[None]:
     before = threading.gettrace()
-    threading.settrace(trace)  # type: ignore[arg-type]
+    threading.settrace(trace)
     try:
         yield
     finally:
@@ -69,3 +92,30 @@ def test_a_job_that_asks_for_its_token_just_when_it_is_cancelled_gets_the_one_th
     asked = _when_returning_from(CancelToken.__init__.__code__, wait_for_the_cancel)
     with asked, working(worker), pytest.raises(JobCancelled, match="just now"):
         job.result(PATIENCE)
+
+
+def test_a_burst_worker_stays_for_what_a_job_enqueued_that_ended_while_it_counted(host, until):
+    may_end = threading.Event()
+    children = []
+
+    @host.task
+    def child() -> None: ...
+
+    @host.task
+    def parent() -> None:
+        assert may_end.wait(60)
+        children.append(child.enqueue())
+
+    parent.enqueue()
+    worker = host.worker(burst=True, concurrency=2, poll="1h", lease="1h")
+
+    def let_it_end() -> None:
+        if worker._loop.executor.running:
+            may_end.set()
+            until(lambda: not worker._loop.executor.running)
+
+    running, counts = Executor.running.fget.__code__, Holdings.is_empty.__code__
+    with _when_it_is_asked(running, counts, let_it_end):
+        worker.run()
+
+    assert [job.status().state for job in children] == [State.SUCCEEDED]

@@ -48,24 +48,9 @@ class _NamelessError(Exception, metaclass=_Hidden):
     pass
 
 
-class _EmptySnooze(Snooze):
-    def __init__(self) -> None:
-        pass
-
-
-class _EmptyDeadLetter(DeadLetter):
-    def __init__(self) -> None:
-        pass
-
-
-class _EmptyDiscard(Discard):
-    def __init__(self) -> None:
-        pass
-
-
-class _EmptyRetry(Retry):
-    def __init__(self) -> None:
-        pass
+def _empty(verdict: type[BaseException]) -> BaseException:
+    """One of a subclass that forgets to initialise its base."""
+    return type(f"Empty{verdict.__name__}", (verdict,), {"__init__": lambda _: None})()
 
 
 _odd_name = type(
@@ -81,10 +66,10 @@ ODD = [
     _NamelessError("x"),
     _odd_name("x"),
     _no_module("x"),
-    _EmptySnooze(),
-    _EmptyDeadLetter(),
-    _EmptyDiscard(),
-    _EmptyRetry(),
+    _empty(Snooze),
+    _empty(DeadLetter),
+    _empty(Discard),
+    _empty(Retry),
     Exception("x" * 20_000_000),
     Exception("\0" * 100_000),
     Exception("\ud800" * 100_000),

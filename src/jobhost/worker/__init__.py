@@ -12,8 +12,10 @@ Deliveries go from the store thread to the executor; ended attempts come back th
 outbox. A job holds a slot from its claim until its attempt has ended; no more is ever
 claimed than there are free slots.
 
-The store thread's own parts: `recorder.py` (what has ended and is not recorded yet),
-`rescuer.py` (the dead), `stager.py` (due times), `membership.py` (this node and its lease).
+The store thread's own parts: `claimer.py` (the cycle), `holdings.py` with `recorder.py` (the jobs
+that this worker holds), `read_back.py` (store and worker agree about them), `drainer.py` with
+`limits.py` (its end, and time limits), `upkeep.py` with `rescuer.py` and `stager.py` (what it does
+for all), `membership.py` (this node and its lease), `back_off.py` (a store that fails).
 `execution.py` is one delivery in work, `completion.py` the transaction in which one completes.
 
 Decisions are pure and stand apart: `drain.py` (when to stop), `rotation.py` (which queue

@@ -90,6 +90,10 @@ class Execution:
         self.token.set(reason, lease_lost=stop is Stop.LOST)
         return True
 
+    def is_late(self, now: float) -> bool:
+        """Whether it is past its time limit, and was not asked to stop yet."""
+        return self.deadline is not None and now >= self.deadline and self.stop is None
+
     def is_deaf(self, now: float, grace_seconds: float) -> bool:
         """Whether it runs on past its time limit although it was asked to stop, be it for that
         or for a cancel, and got `grace_seconds` to obey."""

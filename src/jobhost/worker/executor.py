@@ -15,7 +15,6 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 from uuid import UUID
 
-from jobhost.durations import format_seconds
 from jobhost.errors import InvalidPayload
 from jobhost.events import AttemptFailed, Events, FailedLate
 from jobhost.host.current import enter_job
@@ -139,19 +138,9 @@ class Executor:
         for execution in executions:
             self.stop_job(execution, Stop.LOST, reason)
 
-    def enforce_limits(self, now: float, grace_seconds: float) -> Execution | None:
-        """Ask jobs past their time limit to stop. Returns one that has not obeyed in time."""
-        for execution in self.running:
-            if execution.handle is not None and execution.handle.done():
-                self._loop.call_soon_threadsafe(self._end_unbegun, execution)
-                continue
-            if execution.is_deaf(now, grace_seconds):
-                return execution
-            deadline = execution.deadline
-            if deadline is not None and now >= deadline and execution.stop is None:
-                limit = format_seconds(execution.timeout_seconds or 0)
-                self.stop_job(execution, Stop.TIMEOUT, f"ran longer than its limit of {limit}")
-        return None
+    def end_unbegun(self, execution: Execution) -> None:
+        """End a job whose Task somebody cancelled before its first step: no code of ours ran."""
+        self._loop.call_soon_threadsafe(self._end_unbegun, execution)
 
     def release_all(self) -> None:
         """Ask all jobs to stop, to be handed back."""
@@ -220,7 +209,6 @@ class Executor:
             execution.handle.cancel(execution.stop_reason)
 
     def _end_unbegun(self, execution: Execution) -> None:
-        """A Task that somebody cancelled before its first step, so that `_run_async` never ran."""
         if execution.key in self._running:
             error = asyncio.CancelledError("cancelled before it began")
             self._end(execution, self._raised(execution, error))

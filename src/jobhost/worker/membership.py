@@ -2,14 +2,33 @@
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import uuid4
 
 from jobhost.clock import microseconds
+from jobhost.events import Events, WorkerStarted
 from jobhost.store.plans.nodes import NewNode, News, leave, register
 from jobhost.store.seam import Session, Store
 from jobhost.version import VERSION
 from jobhost.worker.heartbeat import Heartbeat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a worker tells the others of itself.
+
+    Args:
+        slots: Jobs at a time.
+        queues: Names of those that it serves.
+        tasks: Names of those that it knows.
+        lease_seconds: How long it counts as living without a heartbeat.
+    """
+
+    slots: int
+    queues: Sequence[str]
+    tasks: Sequence[str]
+    lease_seconds: float
 
 
 class Membership:
@@ -18,49 +37,54 @@ class Membership:
     Args:
         store: The store to be a node of.
         session: The store thread's connection.
-        slots, queues, tasks: What the others may know.
-        lease_seconds: The lease.
-        on_lost: Called from the heartbeat's thread when the lease was lost.
-        on_news: Called from the heartbeat's thread with what a renewal has told.
+        profile: What the others may know.
+        events: Who hears that the worker has started.
+
+    What the heartbeat's thread learns is left here as a note, and the bell rung: `lost` is set once
+    the lease has ended, and `take_news` gives what a renewal has told.
     """
 
-    def __init__(  # noqa: PLR0913 - wired in one place, all keyword-only
-        self,
-        store: Store,
-        session: Session,
-        *,
-        slots: int,
-        queues: Sequence[str],
-        tasks: Sequence[str],
-        lease_seconds: float,
-        on_lost: Callable[[], None],
-        on_news: Callable[[News], None],
-    ) -> None:
+    def __init__(self, store: Store, session: Session, profile: Profile, events: Events) -> None:
         self.id = uuid4().hex
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.lost = False
+        self._news: News | None = None
         self._session = session
         self.bell = store.listen(self.id)
         self._presence = store.attend(self.id)
-        new = NewNode(
-            id=self.id,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            version=VERSION,
-            slots=slots,
-            queues=queues,
-            tasks=tasks,
-            lease_us=microseconds(lease_seconds),
-        )
         try:
-            self.number = session.write(lambda: register(new))
+            self.number = self._register(profile)
         except BaseException:
             self._presence.release()
             self.bell.close()
             raise
         self._heartbeat = Heartbeat(
-            store, self.number, lease_seconds=lease_seconds, on_lost=on_lost, on_news=on_news
+            store,
+            self.number,
+            lease_seconds=profile.lease_seconds,
+            on_lost=self.lose,
+            on_news=self._hear,
         )
         self._heartbeat.start()
+        events.emit(
+            WorkerStarted(
+                node=self.number,
+                worker=self.name,
+                queues=tuple(profile.queues),
+                slots=profile.slots,
+                tasks=len(profile.tasks),
+            )
+        )
+
+    def lose(self) -> None:
+        """The lease has ended: leave a note of it. From any thread."""
+        self.lost = True
+        self.bell.ring()
+
+    def take_news(self) -> News | None:
+        """What the last heartbeat has told, once."""
+        news, self._news = self._news, None
+        return news
 
     def leave(self) -> None:
         """End it: nothing is held any more. Raises StoreError; then the lease runs out."""
@@ -77,3 +101,21 @@ class Membership:
         if ended:
             self._presence.release()
         self.bell.close()
+
+    def _register(self, profile: Profile) -> int:
+        new = NewNode(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=VERSION,
+            slots=profile.slots,
+            queues=profile.queues,
+            tasks=profile.tasks,
+            lease_us=microseconds(profile.lease_seconds),
+        )
+        return self._session.write(lambda: register(new))
+
+    def _hear(self, news: News) -> None:
+        self._news = news
+        if news.lapsed or news.ready or news.blocked or news.due_in_us is not None:
+            self.bell.ring()

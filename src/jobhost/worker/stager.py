@@ -20,6 +20,8 @@ class Stager:
         queues: Queues whose head is looked at for jobs that nobody serves.
         events: Who hears of jobs set aside.
         pass_seconds: Longest pause between passes; a due job does not wait for it.
+
+    `due` is the instant of the next pass, in monotonic seconds.
     """
 
     def __init__(
@@ -36,24 +38,20 @@ class Stager:
         self._events = events
         self._pass_seconds = pass_seconds
         self._monotonic = monotonic
-        self._next = 0.0
         self._last = 0.0
-
-    def seconds_left(self) -> float:
-        """Until the next pass."""
-        return max(0.0, self._next - self._monotonic())
+        self.due = 0.0
 
     def expect(self, delay_seconds: float) -> None:
         """This worker has just made a job that is due then."""
-        self._next = min(self._next, self._monotonic() + delay_seconds)
+        self.due = min(self.due, self._monotonic() + delay_seconds)
 
     def hurry(self) -> None:
         """Somebody rang: a scheduled job may be due earlier than was known."""
-        self._next = min(self._next, self._last + _SHORTEST_PAUSE_SECONDS)
+        self.due = min(self.due, self._last + _SHORTEST_PAUSE_SECONDS)
 
     def run_if_due(self) -> int:
         """Run a pass if it is time; how many jobs became ready."""
-        if self.seconds_left() > 0:
+        if self._monotonic() < self.due:
             return 0
         report = self.run_once()
         return report.staged + report.unparked
@@ -65,7 +63,7 @@ class Stager:
         pause = self._pass_seconds
         if report.due_in_us is not None:
             pause = min(pause, max(0.0, report.due_in_us / 1_000_000))
-        self._next = now if report.more else now + pause
+        self.due = now if report.more else now + pause
         if report.parked:
             self._events.emit(JobsParked(jobs=report.parked))
         return report

@@ -1,0 +1,70 @@
+"""What a worker does for the store and all who share it, beside its own jobs: it takes over from
+the dead, and makes jobs ready when they are due."""
+
+from collections.abc import Sequence
+
+from jobhost.events import Events
+from jobhost.store.plans.nodes import News
+from jobhost.store.seam import Session, Store
+from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
+from jobhost.worker.stager import Stager
+
+
+class Upkeep:
+    """Runs the rescuer and the stager when they are due.
+
+    Args:
+        store: The store.
+        session: The store thread's connection.
+        queues: Names of the queues that this worker serves.
+        events: Who hears of what was found.
+        heartbeat_seconds: How long a lease must stay out to count.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        session: Session,
+        queues: Sequence[str],
+        events: Events,
+        *,
+        heartbeat_seconds: float,
+    ) -> None:
+        pace = store.pace
+        self.stager = Stager(session, queues, events, pass_seconds=pace.stage_seconds)
+        self.rescuer = Rescuer(
+            store,
+            session,
+            heartbeat_seconds=heartbeat_seconds,
+            events=events,
+            look_seconds=pace.lease_look_seconds,
+        )
+        self._next_rescue = 0.0
+
+    @property
+    def due(self) -> float:
+        """Instant of the next look, in monotonic seconds."""
+        return min(self._next_rescue, self.stager.due)
+
+    def run_if_due(self, me: int, now: float) -> bool:
+        """Stage and rescue what it is time for. Raises StoreError.
+
+        Args:
+            me: The number of the node that rescues.
+            now: Monotonic seconds.
+
+        Returns whether there is something new to claim.
+        """
+        found = self.stager.run_if_due()
+        if now >= self._next_rescue:
+            self._next_rescue = now + LOOK_SECONDS
+            found += self.rescuer.run_once(me)
+        return found > 0
+
+    def heed(self, news: News) -> None:
+        """What a heartbeat has told of leases and due times: be there in time."""
+        if news.lapsed:
+            self._next_rescue = 0.0
+            self.rescuer.hurry()
+        if news.due_in_us is not None:
+            self.stager.expect(news.due_in_us / 1_000_000)
