@@ -13,7 +13,7 @@ from jobhost.host.current import running_job
 from jobhost.host.job import Job
 from jobhost.host.wiring import Wiring
 from jobhost.ids import JobId, new_ids
-from jobhost.jobs.envelope import PLAIN, TRIGGER_ENQUEUE, Envelope, seal
+from jobhost.jobs.envelope import TRIGGER_ENQUEUE, Envelope, seal
 from jobhost.jobs.options import Options, Resolved, check_name, resolve
 from jobhost.jobs.payload import Signature
 from jobhost.jobs.retries import Retry
@@ -22,8 +22,6 @@ from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
-
-_PLAIN_CALL = Options()
 
 
 class CallOptions(TypedDict, total=False):
@@ -57,7 +55,7 @@ class Task(Generic[P, R, C]):
         self.is_async = _is_async(function, self.name)
         self.signature = Signature(function, self.name)
         self._wiring = wiring
-        self._plain: BoundTask[P, R] = BoundTask(self, _PLAIN_CALL, wiring)
+        self._plain: BoundTask[P, R] = BoundTask(self, Options(), wiring)
         self.__name__ = getattr(function, "__name__", name)
         self.__qualname__ = getattr(function, "__qualname__", self.__name__)
         self.__module__ = function.__module__
@@ -163,7 +161,7 @@ class BoundTask(Generic[P, R]):
         self._call = call
         self._wiring = wiring
         self._trigger = trigger
-        self._resolved: tuple[int, Resolved] | None = None
+        self._resolved: tuple[int, Resolved, Envelope] | None = None
 
     def triggered_by(self, detail: str) -> "BoundTask[P, R]":
         """The same call, recorded as started by this; by default that is "enqueue"."""
@@ -252,17 +250,20 @@ class BoundTask(Generic[P, R]):
     def _prepare(self, payloads: list[str]) -> tuple[list[Job[R]], list[Batch]]:
         """The handles, and the batches to accept."""
         task, wiring = self._task, self._wiring
-        options = self._options()
-        parent, envelope = self._envelope(options)
+        options, envelope = self._options()
+        parent = running_job()
+        if parent is not None:
+            envelope = envelope.inherit(parent.correlation_id, parent.headers)
+        extras = envelope.to_text()
         ids = new_ids(len(payloads))
-        new = list(map(NewJob._make, zip(ids, payloads, repeat(envelope), strict=False)))
+        new = list(map(NewJob._make, zip(ids, payloads, repeat(extras), strict=False)))
         batches = [
             Batch(
                 task=task.name,
                 queue=options.queue,
                 priority=options.priority,
                 jobs=new[start : start + BATCH_MAX],
-                parent=parent,
+                parent=None if parent is None else JobId(parent.id.bytes),
                 run_at=options.run_at,
                 delay_us=options.delay_us,
             )
@@ -271,49 +272,34 @@ class BoundTask(Generic[P, R]):
         decode = task.signature.decode_result
         return [Job(job_id, wiring, decode) for job_id in ids], batches
 
-    def _options(self) -> Resolved:
-        """The options after the precedence, worked out anew only when a queue's have changed."""
+    def _options(self) -> tuple[Resolved, Envelope]:
+        """The options after the precedence, and what of them travels with each job; worked out
+        anew only when a queue's have changed."""
         wiring = self._wiring
         if self._resolved is None or self._resolved[0] != wiring.revision:
-            resolved = resolve(self._call, self._task.options, wiring.queues, wiring.defaults)
-            self._resolved = wiring.revision, resolved
-        return self._resolved[1]
-
-    def _envelope(self, options: Resolved) -> tuple[JobId | None, str | None]:
-        """Who the parent is, and the envelope's text."""
-        parent = running_job()
-        if parent is None and self._is_plain and not (options.tags or options.headers):
-            return None, None
-        envelope: Envelope = seal(self._call, options, trigger_detail=self._trigger)
-        if parent is None:
-            return None, envelope.to_text() if envelope != PLAIN else None
-        envelope = envelope.inherit(parent.correlation_id, parent.headers)
-        return JobId(parent.id.bytes), envelope.to_text()
-
-    @property
-    def _is_plain(self) -> bool:
-        """The common case, for which no envelope need be made to find out that it is empty."""
-        return self._call is _PLAIN_CALL and self._trigger == TRIGGER_ENQUEUE
+            revision = wiring.revision
+            options = resolve(self._call, self._task.options, wiring.queues, wiring.defaults)
+            envelope = seal(self._call, options, trigger_detail=self._trigger)
+            self._resolved = revision, options, envelope
+        return self._resolved[1:]
 
     def _accept(self, batches: list[Batch]) -> None:
         store = self._wiring.store
         for batch in batches:
-            make = partial(store.hot.enqueue, batch)
             try:
-                store.write(make)
+                store.write(partial(store.hot.enqueue_new, batch))
             except StoreUnavailable:  # under the same ids it is no second job
-                store.write(make)
+                store.write(partial(store.hot.enqueue, batch))
         if batches and not store.hot.announces:
             store.announce()
 
     async def _accept_async(self, batches: list[Batch]) -> None:
         store = self._wiring.store
         for batch in batches:
-            make = partial(store.hot.enqueue, batch)
             try:
-                await store.write_async(make)
+                await store.write_async(partial(store.hot.enqueue_new, batch))
             except StoreUnavailable:  # under the same ids it is no second job
-                await store.write_async(make)
+                await store.write_async(partial(store.hot.enqueue, batch))
         if batches and not store.hot.announces:
             store.announce()
 

@@ -55,9 +55,10 @@ class Completion:
             if self._inner is not None:
                 self._inner.__exit__(kind, error, at)
         except BaseException:
-            self._execution.completing = False
+            self._execution.completing = self._execution.completed
             raise
-        self._execution.completed = error is None
+        if error is None:
+            self._execution.completed = True
 
     async def __aenter__(self) -> JobTransaction[Any]:
         self._refuse_second()
@@ -75,12 +76,14 @@ class Completion:
             if self._inner_async is not None:
                 await self._inner_async.__aexit__(kind, error, at)
         except BaseException:
-            self._execution.completing = False
+            self._execution.completing = self._execution.completed
             raise
-        self._execution.completed = error is None
+        if error is None:
+            self._execution.completed = True
 
     def _finish(self) -> Ended:
-        """The job's end, about to be committed."""
+        """The job's end, about to be committed. Not a second time, after that of a block within."""
+        self._refuse_second()
         execution, result = self._execution, self._transaction.result
         text = execution.task.signature.encode_result(result, self._wiring.payload_bytes_max)
         execution.completing = True
@@ -91,7 +94,7 @@ class Completion:
         if self._execution.completed:
             raise UsageError(
                 "this job completed with its first transaction: a job completes once, so do "
-                "all its writes in that one"
+                "all its writes in that one; nothing of this one is kept"
             )
 
 

@@ -36,9 +36,12 @@ PASSWORD = "only for tests"
 
 PARTS: list[tuple[set[str], str]] = [
     # which server this is, and what everybody who is connected may ask it
-    (EVERYBODY, "announce announce_late applied_migrations check_connections check_login"),
-    (EVERYBODY, "check_server check_snapshots check_tables database draw_numbers"),
-    ({"producer", "worker"}, "enqueue_ready enqueue_scheduled"),
+    (EVERYBODY, "announce applied_migrations check_connections check_login"),
+    (EVERYBODY, "check_notices"),
+    (EVERYBODY, "check_server check_snapshots check_tables draw_numbers"),
+    (EVERYBODY, "whereabouts"),
+    ({"producer", "worker"}, "enqueue_ready_within enqueue_scheduled_within"),
+    ({"producer", "worker"}, "enqueue_new enqueue_ready enqueue_scheduled"),
     (READERS, "attempts_of blocked_tasks cancellations held list_blocked list_jobs list_ready"),
     (READERS, "list_running list_scheduled live_nodes next_due orphans served_queues show_job"),
     (READERS, "waiting_queues"),
@@ -346,6 +349,8 @@ def may_execute(connection: "psycopg.Connection[Any]", text: bytes) -> bool:
     values: dict[str, Any] = dict.fromkeys(names)
     if "encode(%(id)s" in text.decode():
         values["id"] = bytes(16)  # of nothing the server would know that there is none
+    if "before" in names:
+        values["before"] = 0
     try:
         connection.execute(b"EXPLAIN " + text, values)
     except psycopg.errors.InsufficientPrivilege:

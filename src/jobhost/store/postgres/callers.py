@@ -1,8 +1,9 @@
 """Enqueueing on a connection that belongs to the caller, inside the caller's own transaction.
 
-Nothing of that connection is changed: no transaction is ended, no setting made, no statement
-prepared. The cursor is one of our own, so that row factories and adapters of either side do not
-meet. The libraries around psycopg are known by the names of their classes, not imported.
+Nothing of that connection is changed: no transaction is ended and no setting made; a statement is
+prepared when the caller's own would be, by the connection's `prepare_threshold`. The cursor is one
+of our own, so that row factories and adapters of either side do not meet. The libraries around
+psycopg are known by the names of their classes, not imported.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,29 +11,72 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.adapt import AdaptersMap
+from psycopg.errors import InFailedSqlTransaction, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg.types.numeric import Int8BinaryDumper
 
-from jobhost.errors import UsageError
+from jobhost.errors import StoreError, StoreReadOnly, StoreUnavailable, UsageError
 from jobhost.store.plan import Plan, Reply, Row, Statement, drive, drive_async
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.postgres import arrays
+from jobhost.store.postgres.arrays import Texts, Uuids
 from jobhost.store.postgres.catalogue import Sql, statements
 from jobhost.store.postgres.faults import DRIVER_ERRORS, translate
-from jobhost.store.postgres.hot import enqueue
 from jobhost.store.postgres.target import Target
 from jobhost.store.seam import Store
 
 Raw = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+Address = tuple[str, str, int, str, str]
 
 _DRIVERS: Final = (psycopg.Connection, psycopg.AsyncConnection)
 
 SUPPORTED: Final = (
-    "a connection of psycopg 3, or one through it: SQLAlchemy's Connection or Session, Django's "
-    "connection; on an event loop psycopg's AsyncConnection, SQLAlchemy's AsyncConnection or "
-    "AsyncSession"
+    "a connection of psycopg 3, or one through it: SQLAlchemy's Connection, Session or "
+    "scoped_session, Django's connection; on an event loop psycopg's AsyncConnection, SQLAlchemy's "
+    "AsyncConnection, AsyncSession or async_scoped_session"
 )
+
+_BEGUN: Final = "with engine.begin() as connection"
+_POOLED: Final = "with pool.connection() as connection"
+_DRIVER: Final = (
+    "that is another driver: connect with psycopg 3, from SQLAlchemy by an address that begins "
+    "with postgresql+psycopg://, or call the SQL function 'enqueue' in the store's schema here"
+)
+
+_INSTEAD: Final = {
+    "asyncpg.connection.Connection": _DRIVER,
+    "asyncpg.pool.Pool": _DRIVER,
+    "asyncpg.pool.PoolConnectionProxy": _DRIVER,
+    "django.db.backends.utils.CursorWrapper": "give django.db.connection instead",
+    "django.db.utils.ConnectionHandler": "give one of them, such as connections['default']",
+    "flask_sqlalchemy.extension.SQLAlchemy": "give db.session instead",
+    "psycopg._cursor_base.BaseCursor": "give its connection instead",
+    "psycopg2.extensions.connection": _DRIVER,
+    "psycopg_pool.base.BasePool": f"give a connection of it instead: {_POOLED}",
+    "sqlalchemy.engine.base.Engine": f"give a connection of it instead: {_BEGUN}",
+    "sqlalchemy.ext.asyncio.engine.AsyncEngine": (
+        f"give a connection of it instead: async {_BEGUN}"
+    ),
+    "sqlalchemy.ext.asyncio.session.async_sessionmaker": "give a session that it made instead",
+    "sqlalchemy.orm.session.sessionmaker": "give a session that it made instead",
+    "sqlite3.Connection": "a transaction spans one database, and the store's is PostgreSQL",
+}
+"""By the name of a class: the next step of who has given one."""
+
+_SPOILT: Final[dict[type[Exception], tuple[type[StoreError], str]]] = {
+    InFailedSqlTransaction: (
+        StoreError,
+        "an earlier statement of your transaction has failed, so that nothing more can be part of "
+        "it: roll back, to a savepoint if you have one, and begin again",
+    ),
+    ReadOnlySqlTransaction: (
+        StoreReadOnly,
+        "your transaction may only read, so that no job can be part of it: begin one that writes, "
+        "on the primary",
+    ),
+}
+"""What is the caller's, and not the store's."""
 
 _ENCODINGS: Final = ("utf-8", "ascii")
 """Text is sent as UTF-8; "ascii" is the driver's word for a server that passes bytes through."""
@@ -71,62 +115,90 @@ class Callers:
         self._store = store
         self._statements = statements(target.schema, server_time=target.clock is None)
         self._home: Row | None = None
-        self._same: set[tuple[str, int, str]] = set()
+        self._same: set[Address] = set()
 
     def enqueue(self, connection: object, batches: Sequence[Batch]) -> None:
         """Accept jobs that exist if and only if the caller commits."""
         raw = sync_driver(connection)
         _refuse_unfit(raw)
-        if self._home is None:
-            self._home = self._store.read(_database)
         with OwnCursor(raw, row_factory=tuple_row) as cursor:
 
             def execute(statement: Statement) -> Reply:
                 sql, params = self._prepare(statement)
                 try:
-                    cursor.execute(sql.text, params, prepare=False, binary=True)
+                    cursor.execute(sql.text, params, binary=True)
                     return Reply(cursor.fetchall())
                 except DRIVER_ERRORS as error:
-                    raise translate(error, self._target.place) from error
+                    raise self._told(error) from error
 
-            drive(execute, self._enqueue(raw, self._home, batches))
+            home = self._home or self._ask()
+            accepted = drive(execute, self._enqueue(raw, home, batches))
+            if not accepted and home != (home := self._ask()):
+                accepted = drive(execute, self._enqueue(raw, home, batches))
+        self._conclude(raw, home, accepted=accepted)
 
     async def enqueue_async(self, connection: object, batches: Sequence[Batch]) -> None:
         """`enqueue` on an asynchronous connection."""
         raw = await async_driver(connection)
         _refuse_unfit(raw)
-        if self._home is None:
-            self._home = await self._store.read_async(_database)
         async with AsyncOwnCursor(raw, row_factory=tuple_row) as cursor:
 
             async def execute(statement: Statement) -> Reply:
                 sql, params = self._prepare(statement)
                 try:
-                    await cursor.execute(sql.text, params, prepare=False, binary=True)
+                    await cursor.execute(sql.text, params, binary=True)
                     return Reply(await cursor.fetchall())
                 except DRIVER_ERRORS as error:
-                    raise translate(error, self._target.place) from error
+                    raise self._told(error) from error
 
-            await drive_async(execute, self._enqueue(raw, self._home, batches))
+            home = self._home or await self._ask_async()
+            accepted = await drive_async(execute, self._enqueue(raw, home, batches))
+            if not accepted and home != (home := await self._ask_async()):
+                accepted = await drive_async(execute, self._enqueue(raw, home, batches))
+        self._conclude(raw, home, accepted=accepted)
 
-    def _enqueue(self, raw: Raw, home: Row, batches: Sequence[Batch]) -> Plan[None]:
-        """Make sure that the connection leads to the store's database, then accept and announce."""
-        info = raw.info
-        address = (info.host, info.port, info.dbname)
-        if address not in self._same:
-            found = yield Statement("database")
+    def _ask(self) -> Row:
+        """Where the store is. Its own connection may have ended with a server that was started
+        anew, which nobody had noticed."""
+        try:
+            return self._store.read(_whereabouts)
+        except StoreUnavailable:
+            return self._store.read(_whereabouts)
+
+    async def _ask_async(self) -> Row:
+        try:
+            return await self._store.read_async(_whereabouts)
+        except StoreUnavailable:
+            return await self._store.read_async(_whereabouts)
+
+    def _enqueue(self, raw: Raw, home: Row, batches: Sequence[Batch]) -> Plan[bool]:
+        """Accept and announce. False, and nothing is done: the connection leads elsewhere, or
+        the server was started anew since it was asked for `home`.
+
+        Each statement looks where it is. The question before the first one on an address is there
+        because a database without our tables would fail it, and spoil the caller's transaction.
+        """
+        if _address(raw) not in self._same or _is_unclear(raw):
+            found = yield Statement("whereabouts")
             if found.first != home:
-                raise UsageError(
-                    f"this connection leads to {info.dbname!r} on {info.host}, and the jobs of "
-                    f"this host live in {self._target.place}: a transaction spans one database "
-                    "only, so give a connection to that one"
-                )
-            self._same.add(address)
+                return False
+            _refuse_unfit(raw)
         for batch in batches:
-            yield from enqueue(batch)
-        if batches:
-            later = batches[0].run_at is not None or batches[0].delay_us
-            yield Statement("announce_late", {"occasion": "due" if later else ""})
+            accepted = yield _accept(batch, home)
+            if not accepted.rows[0][0]:
+                return False
+        return True
+
+    def _conclude(self, raw: Raw, home: Row, *, accepted: bool) -> None:
+        """Remember what was found. Raises UsageError for a connection that leads elsewhere."""
+        if not accepted:
+            raise UsageError(
+                f"this connection leads to {raw.info.dbname!r} on {raw.info.host}, and the jobs of "
+                f"this host live in {self._target.place}: a transaction spans one database "
+                "only, so give a connection to that one"
+            )
+        self._home = home
+        self._same.add(_address(raw))
 
     def _prepare(self, statement: Statement) -> tuple[Sql, dict[str, Any]]:
         sql = self._statements[statement.name]
@@ -135,16 +207,44 @@ class Callers:
             params["now"] = self._target.clock.now()
         return sql, params
 
+    def _told(self, error: Exception) -> StoreError:
+        """The error in jobhost's words."""
+        for kind, (made, what) in _SPOILT.items():
+            if isinstance(error, kind):
+                return made(f"{what} ({str(error).strip()})")
+        return translate(error, self._target.place)
+
+
+def _accept(batch: Batch, home: Row) -> Statement:
+    """The statement that accepts a batch where `home` is."""
+    ids, payloads, envelopes = zip(*batch.jobs, strict=True)
+    params = {
+        "started": home[0],
+        "database": home[1],
+        "task": batch.task,
+        "queue": batch.queue,
+        "priority": batch.priority,
+        "parent": batch.parent,
+        "ids": Uuids(ids),
+        "payloads": Texts(payloads),
+        "envelopes": Texts(envelopes),
+    }
+    if batch.run_at is None and not batch.delay_us:
+        return Statement("enqueue_ready_within", params)
+    due = {"run_at": batch.run_at, "delay_us": batch.delay_us}
+    return Statement("enqueue_scheduled_within", {**params, **due})
+
 
 def sync_driver(connection: object) -> "psycopg.Connection[Any]":
     """The driver's connection below whatever a synchronous caller has, in a transaction.
 
     Raises UsageError for what is not supported.
     """
-    found = _unwrap(connection)
+    bare = _bare(connection)
+    found = bare if _is_async(bare) else _unwrap(bare)
     if isinstance(found, psycopg.Connection):
         return found
-    if isinstance(found, psycopg.AsyncConnection) or _is_async(connection):
+    if isinstance(found, psycopg.AsyncConnection) or _is_async(found):
         raise UsageError(
             f"a {_name(connection)} is asynchronous: await task.aenqueue_with(...) on it"
         )
@@ -153,8 +253,8 @@ def sync_driver(connection: object) -> "psycopg.Connection[Any]":
 
 async def async_driver(connection: object) -> "psycopg.AsyncConnection[Any]":
     """`sync_driver` for what an asynchronous caller has."""
-    facade: Any = connection
-    found = await facade.run_sync(_unwrap) if _is_async(connection) else _unwrap(connection)
+    bare: Any = _bare(connection)
+    found = await bare.run_sync(_unwrap) if _is_async(bare) else _unwrap(bare)
     if isinstance(found, psycopg.AsyncConnection):
         return found
     if isinstance(found, psycopg.Connection):
@@ -168,7 +268,7 @@ async def async_driver(connection: object) -> "psycopg.AsyncConnection[Any]":
 def _of_sqlalchemy(connection: Any) -> object:
     """Its transaction begins here as with a first statement, or its commit would do nothing."""
     found: object = connection.connection.driver_connection
-    if isinstance(found, _DRIVERS) and not connection.in_transaction():
+    if isinstance(found, _DRIVERS) and not found.autocommit and not connection.in_transaction():
         connection.begin()
     return found
 
@@ -178,15 +278,24 @@ def _of_session(session: Any) -> object:
 
 
 def _of_django(connection: Any) -> object:
+    """Django refuses each statement of a block of `atomic` that can only be rolled back."""
     connection.ensure_connection()
+    connection.validate_no_broken_transaction()
     found: object = connection.connection
     return found
 
 
+_PROXIES: Final[dict[str, Callable[[Any], object]]] = {
+    "sqlalchemy.ext.asyncio.scoping.async_scoped_session": lambda scoped: scoped(),
+    "sqlalchemy.orm.scoping.scoped_session": lambda scoped: scoped(),
+    # Public in spite of its name: a proxy has no others of its own.
+    "werkzeug.local.LocalProxy": lambda proxy: proxy._get_current_object(),  # noqa: SLF001
+}
+"""They stand for the one of this thread, task or request."""
+
 _WAYS: Final[dict[str, Callable[[Any], object]]] = {
     "sqlalchemy.engine.base.Connection": _of_sqlalchemy,
     "sqlalchemy.orm.session.Session": _of_session,
-    "sqlalchemy.orm.scoping.scoped_session": _of_session,
     "django.db.backends.base.base.BaseDatabaseWrapper": _of_django,
     "django.utils.connection.ConnectionProxy": _of_django,
 }
@@ -198,6 +307,19 @@ _ASYNC: Final = frozenset(
     }
 )
 """They run a function with the synchronous object that they are made around."""
+
+_PROXIES_MAX: Final = 3
+"""One of a request around one of a thread, and one to spare."""
+
+
+def _bare(connection: object) -> object:
+    """What a proxy stands for; all others as they are."""
+    for _ in range(_PROXIES_MAX):
+        found = next((name for name in _names(connection) if name in _PROXIES), None)
+        if found is None:
+            break
+        connection = _PROXIES[found](connection)
+    return connection
 
 
 def _unwrap(connection: object) -> object:
@@ -222,7 +344,19 @@ def _name(connection: object) -> str:
 
 def _not_supported(connection: object, found: object) -> UsageError:
     inner = "" if found is connection else f" around a {_name(found)}"
-    return UsageError(f"expected {SUPPORTED}; got a {_name(connection)}{inner}")
+    instead = next((f"; {_INSTEAD[name]}" for name in _names(found) if name in _INSTEAD), "")
+    return UsageError(f"expected {SUPPORTED}; got a {_name(connection)}{inner}{instead}")
+
+
+def _address(raw: Raw) -> Address:
+    """By which way the server was reached."""
+    info = raw.info
+    return info.host, info.hostaddr, info.port, info.dbname, info.user
+
+
+def _is_unclear(raw: Raw) -> bool:
+    """Whether it cannot be known yet if a transaction is open: in a pipeline."""
+    return raw.autocommit and raw.info.transaction_status is TransactionStatus.ACTIVE
 
 
 def _refuse_unfit(raw: Raw) -> None:
@@ -243,6 +377,6 @@ def _refuse_unfit(raw: Raw) -> None:
         )
 
 
-def _database() -> Plan[Row]:
-    found = yield Statement("database", alone=True)
+def _whereabouts() -> Plan[Row]:
+    found = yield Statement("whereabouts", alone=True)
     return found.rows[0]

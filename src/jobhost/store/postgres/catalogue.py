@@ -17,9 +17,18 @@ _CLOCK: Final = "(SELECT jobhost.clock())"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sql:
-    """One statement as the driver takes it, and whether it asks for a bound `:now`."""
+    """One statement.
+
+    Args:
+        text: As the driver's cursors take it.
+        numbered: As the server takes it, with `$1` for the first of the names.
+        names: Of its values, each once.
+        wants_now: Whether it asks for a bound `:now`.
+    """
 
     text: bytes
+    numbered: bytes
+    names: tuple[str, ...]
     wants_now: bool
 
 
@@ -49,5 +58,11 @@ def _load(text: str, schema: str, *, server_time: bool) -> Sql:
     text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     if server_time:
         text = re.sub(r"(?<![:\w]):now\b", _CLOCK, text)
-    text = in_schema(text.replace("%", "%%"), schema)
-    return Sql(_NAME.sub(r"%(\1)s", text).encode(), ":now" in text)
+    text = in_schema(text, schema)
+    names = tuple(dict.fromkeys(_NAME.findall(text)))
+    return Sql(
+        text=_NAME.sub(r"%(\1)s", text.replace("%", "%%")).encode(),
+        numbered=_NAME.sub(lambda found: f"${names.index(found[1]) + 1}", text).encode(),
+        names=names,
+        wants_now="now" in names,
+    )

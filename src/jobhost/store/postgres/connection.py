@@ -14,8 +14,9 @@ from psycopg.types.numeric import Int8BinaryDumper
 from jobhost.errors import StoreError, StoreUnavailable
 from jobhost.store.plan import Reply, Row, Statement
 from jobhost.store.postgres import arrays
-from jobhost.store.postgres.catalogue import statements
+from jobhost.store.postgres.catalogue import Sql, statements
 from jobhost.store.postgres.faults import DRIVER_ERRORS, translate
+from jobhost.store.postgres.prepared import Prepared
 from jobhost.store.postgres.target import SETTINGS, Target
 from jobhost.store.postgres.watchdog import Wait, watch
 
@@ -50,6 +51,7 @@ class PostgresConnection:
         self._on_open = on_open
         self._pid = os.getpid()
         self._raw: psycopg.Connection[Row] | None = None
+        self._prepared: Prepared | None = None
         self._held: list[psycopg.Connection[Row]] = []
         weakref.finalize(self, _let_go, self._held, self._pid).atexit = False
         self._in_transaction = False
@@ -72,7 +74,7 @@ class PostgresConnection:
         try:
             if not self._in_transaction and (self._target.pooled or not statement.alone):
                 self._open_transaction(statement.name)
-            return self._run(found.text, params, _SLOW.get(statement.name, 0))
+            return self._run(found, params, _SLOW.get(statement.name, 0))
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
 
@@ -139,25 +141,26 @@ class PostgresConnection:
 
     def drop(self) -> None:
         """Let go of the driver's connection."""
-        raw, self._raw = self._raw, None
+        raw, self._raw, self._prepared = self._raw, None, None
         self._held.clear()
         if raw is not None:
             with suppress(psycopg.Error):
                 raw.close()
 
-    def _opened(self) -> "psycopg.Connection[Row]":
-        if self._raw is not None and not self._raw.closed:
-            return self._raw
+    def _opened(self) -> Prepared:
+        if self._prepared is not None and not self._prepared.raw.closed:
+            return self._prepared
         try:
             self._raw = self._connect()
             self._held[:] = [self._raw]
+            self._prepared = Prepared(self._raw, lasting=not self._target.pooled)
             watch(self._wait)
             if self._on_open is not None:
                 self._on_open(self._raw)
         except DRIVER_ERRORS as error:
             self.drop()
             raise translate(error, self._target.place, connecting=True) from error
-        return self._raw
+        return self._prepared
 
     def _connect(self) -> "psycopg.Connection[Row]":
         target = self._target
@@ -166,40 +169,37 @@ class PostgresConnection:
             own = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
             parameters["options"] = f"{own} {parameters.get('options') or ''}".strip()
         raw = psycopg.Connection.connect(**parameters, autocommit=True)
-        raw.prepare_threshold = None if target.pooled else 0
+        raw.prepare_threshold = None
         raw.adapters.register_dumper(int, Int8BinaryDumper)
         arrays.register(raw)
         return raw
 
     def _open_transaction(self, name: str) -> None:
+        settings = dict(SETTINGS) if self._target.pooled else {}
+        if name in _SLOW:
+            settings["statement_timeout"] = f"{_SLOW[name]}s"
+        local = [f"SET LOCAL {key} = '{value}'" for key, value in settings.items()]
+        text = "; ".join(["BEGIN", *local])
         try:
-            self._plain("BEGIN")
+            self._plain(text)
         except StoreUnavailable:  # idle for long, and cut off by somebody on the way
             self.drop()
-            self._plain("BEGIN")
+            self._plain(text)
         self._in_transaction = True
-        if self._target.pooled:
-            settings = "; ".join(f"SET LOCAL {key} = '{value}'" for key, value in SETTINGS.items())
-            self._plain(settings)
-        if name in _SLOW:
-            self._plain(f"SET LOCAL statement_timeout = '{_SLOW[name]}s'")
 
-    def _run(self, text: bytes, params: Mapping[str, Any], at_least: float) -> Reply:
-        raw = self._opened()
-        cursor = raw.cursor(binary=True)
-        self._wait.begin(raw, at_least)
+    def _run(self, sql: Sql, params: Mapping[str, Any], at_least: float) -> Reply:
+        prepared = self._opened()
+        self._wait.begin(prepared.raw, at_least)
         try:
-            cursor.execute(text, params)
+            return prepared.run(sql, params)
         finally:
             self._wait.end()
-        rows: list[Row] = cursor.fetchall() if cursor.description else []
-        return Reply(rows, max(cursor.rowcount, 0))
 
     def _plain(self, text: str, at_least: float = 0.0) -> None:
         try:
-            raw = self._opened()
-            self._wait.begin(raw, at_least)
-            raw.execute(text.encode(), prepare=False)
+            prepared = self._opened()
+            self._wait.begin(prepared.raw, at_least)
+            prepared.command(text)
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         finally:

@@ -1,4 +1,4 @@
-"""The two plans that carry the load, each one statement that commits by itself."""
+"""The plans that carry the load, each one statement that commits by itself."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +24,25 @@ producers are spared a notice with each commit, which is what slows them down mo
 
 def hot_plans(monotonic: Callable[[], float] = time.monotonic) -> HotPlans:
     """The plans of one owner, such as a worker; they remember where it claimed last."""
-    return HotPlans(enqueue=enqueue, cycle=Claims(monotonic).cycle, announces=True)
+    return HotPlans(
+        enqueue=enqueue,
+        enqueue_new=enqueue_new,
+        cycle=Claims(monotonic).cycle,
+        announces=True,
+    )
 
 
 def enqueue(batch: Batch) -> Plan[int]:
     """Accept a batch, in its order; see `store.plans.enqueue`. Wakes workers when it commits."""
+    return _accept(batch, "enqueue_ready")
+
+
+def enqueue_new(batch: Batch) -> Plan[int]:
+    """`enqueue` for ids that nobody has sent yet, which is cheaper; a repeat is refused."""
+    return _accept(batch, "enqueue_new")
+
+
+def _accept(batch: Batch, ready: str) -> Plan[int]:
     ids, payloads, envelopes = zip(*batch.jobs, strict=True) if batch.jobs else ((), (), ())
     params = {
         "task": batch.task,
@@ -40,7 +54,7 @@ def enqueue(batch: Batch) -> Plan[int]:
         "envelopes": Texts(envelopes),
     }
     if batch.run_at is None and not batch.delay_us:
-        accepted = yield Statement("enqueue_ready", params, alone=True)
+        accepted = yield Statement(ready, params, alone=True)
     else:
         due = {"run_at": batch.run_at, "delay_us": batch.delay_us}
         accepted = yield Statement("enqueue_scheduled", {**params, **due}, alone=True)

@@ -294,13 +294,14 @@ def test_a_slot_is_free_again_after_a_completion_of_the_tasks_own(
 KILLED = Path(__file__).parent / "shops" / "killed_shop.py"
 
 
+@pytest.mark.parametrize("task", ["ship", "ship_async"])
 @pytest.mark.parametrize(
     ("when", "after_the_kill"), [("before the commit", []), ("after the commit", ["delivery 1"])]
 )
 def test_a_worker_killed_around_the_commit_leaves_both_or_none(
-    pg_host: JobHost, orders: Orders, when: str, after_the_kill: list[str]
+    pg_host: JobHost, orders: Orders, task: str, when: str, after_the_kill: list[str]
 ) -> None:
-    @pg_host.task
+    @pg_host.task(name=task)
     def ship(table: str, when: str) -> None:
         with current_job().transaction() as tx:
             tx.connection.execute(orders.insert(f"delivery {current_job().delivery}").encode())

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import django
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from jobhost import JobHost, UsageError
 from jobhost.clock import SystemClock
@@ -61,5 +61,29 @@ except UsageError as error:
     assert "transaction.atomic()" in str(error)
 else:
     raise AssertionError("outside a transaction there is nothing to wait for")
+with suppress(CancelledError), transaction.atomic():
+    with (
+        suppress(DatabaseError),
+        transaction.atomic(savepoint=False),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT FROM no_such_table")
+    try:
+        pack.enqueue_with(connection, "lost")
+    except transaction.TransactionManagementError as error:
+        assert "until the end of the 'atomic' block" in str(error)
+    else:
+        raise AssertionError("this block can only be rolled back")
+    raise CancelledError
+for wrong, instead in (
+    (connections, "connections['default']"),
+    (connection.cursor(), "connection"),
+):
+    try:
+        pack.enqueue_with(wrong, "wrong")
+    except UsageError as error:
+        assert instead in str(error)
+    else:
+        raise AssertionError(f"{wrong!r} is no connection")
 connection.close()
 host.close()
