@@ -108,6 +108,18 @@ class Shop:
         return self.host.job(job_id).status().state.value
 
 
+def shown_on(terminal: int) -> str:
+    """All that programs show on a pseudo-terminal until its other end is closed. It must be read
+    while they run: it keeps a page of text only, and then they wait."""
+    shown = b""
+    try:
+        while more := os.read(terminal, 65536):
+            shown += more
+    except OSError:  # Linux says so when the other end has closed
+        pass
+    return shown.decode()
+
+
 def environment() -> dict[str, str]:
     """This process's, without what would change a command's words or store."""
     changed = ("JOBHOST_URL", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERMINAL_WIDTH")

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import closing, nullcontext
 
 import pytest
-from commands import GUARD_SECONDS, Call, Finished, Shop, environment, until
+from commands import GUARD_SECONDS, Call, Finished, Shop, environment, shown_on, until
 from postgres_server import ask, drop_schema, new_schema, store_url
+from sqlite_locks import stop_outside_the_store
 
 from jobhost import JobHost
 
@@ -80,7 +81,7 @@ def test_a_worker_that_sleeps_through_the_move_ends_when_it_wakes(
 ) -> None:
     worker = shop.start("worker", "shop:host", "--url", shop.url, "--lease", "2s")
     until(lambda: "serves" in worker.err)
-    worker.signal(signal.SIGSTOP)
+    stop_outside_the_store(worker.process.pid, shop.folder / "shop.db-run")
     try:
         until(lambda: call("move", "--to", target).code == 0)
     finally:
@@ -169,9 +170,9 @@ def test_a_terminal_sees_how_far_it_is(shop: Shop, target: str) -> None:
     environ = {**environment(), "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=there, env=environ)
     os.close(there)
-    assert process.wait(GUARD_SECONDS) == 0
-    seen = os.read(here, 100_000).decode()
+    seen = shown_on(here)
     os.close(here)
+    assert process.wait(GUARD_SECONDS) == 0
     for part in ("Copying", "Comparing", "2/2", "rows/s"):
         assert part in seen
 

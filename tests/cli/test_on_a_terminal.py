@@ -9,7 +9,7 @@ import termios
 from collections.abc import Iterator
 
 import pytest
-from commands import GUARD_SECONDS, Shop, environment
+from commands import GUARD_SECONDS, Shop, environment, shown_on
 
 ROWS, COLUMNS = 24, 70
 
@@ -33,14 +33,9 @@ class Terminal:
             stderr=self._theirs,
         )
         os.close(self._theirs)
-        shown = b""
-        try:
-            while more := os.read(self._ours, 65536):
-                shown += more
-        except OSError:  # Linux says so when the other end has closed
-            pass
+        shown = shown_on(self._ours)
         assert process.wait(GUARD_SECONDS) == 0
-        return shown.decode().replace("\r\n", "\n")
+        return shown.replace("\r\n", "\n")
 
     def close(self) -> None:
         """Hang up."""

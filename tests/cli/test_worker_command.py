@@ -143,11 +143,11 @@ def test_json_log_lines_carry_the_record_s_fields(shop: Shop) -> None:
 
 
 def test_a_job_can_neither_forge_a_log_line_nor_steer_the_terminal(shop: Shop) -> None:
-    evil = "\x1b[2J\n2030-01-01T00:00:00Z INFO all is well"
+    evil = "\x1b[2J\n1999-12-31T00:00:00Z INFO all is well"
     shop.enqueue("boom", json.dumps([evil]))
     done = shop.call("worker", "shop:host", "--burst")
     assert "\x1b" not in done.err
-    assert not [line for line in done.err.splitlines() if line.startswith("2030-01-01")]
+    assert not [line for line in done.err.splitlines() if line.startswith("1999-12-31")]
 
 
 def test_the_log_level_is_obeyed(shop: Shop) -> None:

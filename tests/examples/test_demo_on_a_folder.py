@@ -144,7 +144,7 @@ def test_the_demo_runs_on_a_server_of_its_own_which_ends_with_it(
     assert "index.db, and the workers' logs" in output
     assert "jobhost.db" not in output
     assert servers
-    assert not psutil.wait_procs(servers, timeout=10)[1]
+    assert not psutil.wait_procs(servers, timeout=HANG_SECONDS)[1]
 
 
 def test_a_server_ends_even_with_a_demo_that_is_killed(

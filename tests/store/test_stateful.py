@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -268,4 +269,5 @@ StoreAgainstModel.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-test_the_store_does_what_the_model_says = StoreAgainstModel.TestCase
+# By far the longest test: its time limit is for a machine that is busy with other things as well.
+test_the_store_does_what_the_model_says = pytest.mark.timeout(900)(StoreAgainstModel.TestCase)

@@ -14,8 +14,9 @@ def doctor(json_output: JsonOutput = False, url: StoreUrl = None) -> None:
     """Look at a store: what is well, what is not, and the next step for each.
 
     On PostgreSQL: version, durability, clocks, rights of the login, schema,
-    autovacuum, old transactions, connections. On SQLite: the file, its file system,
-    rights, space and journal. On both: workers, and jobs for which nobody comes.
+    autovacuum, old transactions, replication slots, connections, notices. On SQLite:
+    the file, its file system, rights, space and journal. On both: workers, and jobs
+    for which nobody comes.
 
     Nothing is changed. Ends with exit code 7 when there is a warning or a problem,
     so that it can stand in a script; with 0 when all is ok or worth a note.

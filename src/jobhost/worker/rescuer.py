@@ -3,8 +3,13 @@
 A death that the kernel has proven is acted upon at once. A lease that has run out counts
 only if it is still out one heartbeat later: the whole machine may have been asleep, and
 every lease with it.
+
+A node ends with the first batch of its rescue. Jobs of an ended node have no other sign than
+their rows, so they are looked for after each rescue: this one or another may have been cut short,
+and a claim of the dead may have been committed behind its back.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -16,6 +21,10 @@ from jobhost.store.seam import Session, Store
 LOOK_SECONDS: Final = 0.1
 """Pause between looks for the dead: some system calls, no statement."""
 
+WATCH_SECONDS: Final = 30.0
+"""Time after a rescue in which leases are looked at with each heartbeat: longer than a statement
+of the dead worker goes on at a server that has not noticed."""
+
 
 class Rescuer:
     """Looks for dead workers and rescues their jobs.
@@ -24,7 +33,8 @@ class Rescuer:
         store: Tells who is dead.
         session: The store thread's connection.
         heartbeat_seconds: How long a lease must stay out to count.
-        look_seconds: Pause between looks at leases; default: a heartbeat.
+        look_seconds: Pause between looks at leases while nothing has happened; default: a
+            heartbeat.
         events: Who hears of a rescue.
     """
 
@@ -45,6 +55,7 @@ class Rescuer:
         self._events = events
         self._monotonic = monotonic
         self._next_lease_look = 0.0
+        self._watched_until = -math.inf
         self._lapsed_since: dict[int, float] = {}
 
     def run_once(self, me: int, *, leases: bool = False) -> int:
@@ -80,20 +91,25 @@ class Rescuer:
         return rescued
 
     def _look_at_leases(self, me: int, now: float) -> int:
+        self._next_lease_look = 0.0  # until this look has come to its end
         lapsed = [n for n in self._session.read(live_nodes) if n.lapsed and n.number != me]
         since = {node.number: self._lapsed_since.get(node.number, now) for node in lapsed}
         self._lapsed_since = since
-        self._next_lease_look = now + (self._heartbeat if lapsed else self._look)
         rescued = 0
         for node in lapsed:
             if now - since[node.number] >= self._heartbeat:
                 rescued += self._rescue(node, me, died=False)
-        for number in self._session.read(orphans):
-            lost = LiveNode(number=number, id="", worker=f"node {number}", lapsed=True)
-            rescued += self._rescue(lost, me, died=False)
+        lost = self._session.read(orphans)
+        for number in lost:
+            orphaned = LiveNode(number=number, id="", worker=f"node {number}", lapsed=True)
+            rescued += self._rescue(orphaned, me, died=False)
+        soon = lapsed or lost or now < self._watched_until
+        self._next_lease_look = now + (self._heartbeat if soon else self._look)
         return rescued
 
     def _rescue(self, node: LiveNode, me: int, *, died: bool) -> int:
+        self._next_lease_look = 0.0
+        self._watched_until = self._monotonic() + WATCH_SECONDS
         order = Rescue(node=node.number, worker=node.worker, rescuer=me, died=died)
         returned = ended = 0
         while True:

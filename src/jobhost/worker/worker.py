@@ -104,7 +104,10 @@ class Worker:
             first: A plan that claims the one job of this worker: it serves no queue then.
 
         Raises StoreError when the store cannot be opened or refuses `first`, and StoreGone when
-        its file is deleted or replaced meanwhile.
+        its file is deleted or replaced meanwhile. A store that cannot be reached at the end is
+        told as StoreTrouble and is no error: the worker has done what it was asked to, and what
+        it could not hand back goes to others by the proof of its death, or with its lease. A
+        supervisor that starts what has failed again must not start one that was stopped.
         """
         with self._owning_the_process() if signals else _nothing():
             loop = self._loop = self._make_loop(first)

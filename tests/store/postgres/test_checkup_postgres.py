@@ -333,6 +333,14 @@ def test_holders_are_judged() -> None:
     assert len(judge.judge_holders([prepared] * 50)) == 10
 
 
+def test_a_queue_of_notices_is_judged() -> None:
+    assert judge.judge_notices(0.5, 4711).level is Level.OK
+    told = judge.judge_notices(0.51, None)
+    assert told.level is Level.WARNING
+    assert "51 % full" in told.sentence
+    assert "pg_read_all_stats" in str(told.next_step)
+
+
 # --- workers and jobs --------------------------------------------------------------------------
 
 

@@ -6,7 +6,15 @@ from postgres_server import empty_schema, shared_schema, store_url
 from psycopg import errors
 
 from jobhost.clock import SystemClock
-from jobhost.errors import StoreBusy, StoreError, StoreReadOnly, StoreRefusedData, StoreUnavailable
+from jobhost.errors import (
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreRefusedData,
+    StoreUnavailable,
+)
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.postgres.faults import translate
 from jobhost.store.postgres.store import PostgresStore
@@ -26,9 +34,17 @@ REFUSED = "connection failed: connection to server at “db”, port 5432 failed
         ("sorry, too many clients already", "raise max_connections or use a pooler"),
         ("remaining connection slots are reserved for superusers", "raise max_connections"),
         ('too many connections for role "app"', "raise max_connections"),
-        ("the database system is starting up", "starting up or shutting down; repeat"),
-        ("the database system is shutting down", "starting up or shutting down; repeat"),
-        ("the database system is in recovery mode", "starting up or shutting down; repeat"),
+        ("the database system is starting up", "shutting down or in recovery; repeat"),
+        (
+            "the database system is shutting down",
+            "shutting down or in recovery; repeat",
+        ),
+        (
+            "the database system is in recovery mode",
+            "shutting down or in recovery; repeat",
+        ),
+        ("the database system is not accepting connections", "or in recovery; repeat"),
+        ('database "jobs" is not currently accepting connections', "does not take this now"),
         ("something quite new", "check the address, and that it runs"),
     ],
 )
@@ -38,6 +54,12 @@ def test_a_refused_login_is_told_by_its_words(said: str, step: str) -> None:
     assert str(told).startswith("'jobs' on db ")
     assert step in str(told)
     assert said in str(told)
+
+
+def test_a_password_that_is_missing_is_told_before_the_server_could() -> None:
+    said = REFUSED.replace("FATAL:  ", "fe_sendauth: no password supplied")
+    told = translate(psycopg.OperationalError(said), "'jobs' on db", connecting=True)
+    assert "refused the password; check the address" in str(told)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +75,21 @@ def test_a_refused_login_is_told_by_its_words(said: str, step: str) -> None:
         (errors.DuplicatePreparedStatement(), StoreUnavailable, "add pooler=transaction"),
         (errors.CharacterNotInRepertoire(), StoreRefusedData, "refused a value"),
         (errors.InsufficientPrivilege(), StoreUnavailable, "jobhost roles --sql"),
+        (errors.TransactionTimeout(), StoreUnavailable, "took too long; repeat later"),
+        (errors.TransactionRollback(), StoreBusy, "rolled a transaction back; repeat"),
+        (errors.StatementCompletionUnknown(), StoreBusy, "repeat"),
+        (errors.InsufficientResources(), StoreUnavailable, "see its log"),
+        (errors.DiskFull(), StoreFull, "free some and repeat"),
+        (errors.StatementTooComplex(), StoreRefusedData, "too large"),
+        (errors.UntranslatableCharacter(), StoreRefusedData, "refused a value"),
+        (psycopg.DataError("text fields cannot have NUL"), StoreRefusedData, "refused a value"),
+        (errors.ProtocolViolation(), StoreUnavailable, "lost the connection; repeat"),
+        (errors.DatabaseDropped(), StoreUnavailable, "create the database"),
+        (errors.IoError(), StoreUnavailable, "see its log"),
+        (errors.UndefinedFile(), StoreDamaged, "before anything else"),
+        (errors.InternalError_(), StoreUnavailable, "see its log, and repeat"),
+        (errors.DataCorrupted(), StoreDamaged, "before anything else"),
+        (errors.IndexCorrupted(), StoreDamaged, "REINDEX"),
         (psycopg.OperationalError("server closed"), StoreUnavailable, "lost the connection; rep"),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no"), StoreRefusedData, "refused a value"),
     ],

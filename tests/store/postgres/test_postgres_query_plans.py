@@ -1,8 +1,8 @@
 """How PostgreSQL carries out the statements: what runs all the time, or on large tables, uses keys.
 
-With the settings of the store's own connections, and with both kinds of statistics: none, as in a
-new store, and those of a full one. A queue is now empty and now full, and the plan must not depend
-on when somebody looked.
+With the settings of the store's own connections, and with each kind of statistics: none, as in a
+new store, those of a full one, and those of one that was swept while it was empty. A queue is now
+empty and now full, and the plan must not depend on when somebody looked.
 """
 
 import json
@@ -31,6 +31,17 @@ PASSING = {"LockRows", "Result", "Subquery Scan", "Append", "Merge Append"}
 STOPS_EARLY: dict[str, set[str]] = {"heartbeat": {"blocked"}}
 """Whether there is any row at all: the first one is the answer."""
 
+THROUGH_THE_VIEW = {
+    name: {"scheduled"}
+    for name in (
+        "list_blocked", "list_jobs", "list_running", "list_scheduled", "list_succeeded",
+        "list_unsuccessful", "show_job",
+    )
+}  # fmt: skip
+"""Two indexes of `scheduled` can find a job, and to the planner both cost nothing while it believes
+the table to be empty. The view takes the worse one then, for the few rows that are shown, until
+autovacuum has analysed the table: about a minute after it was filled."""
+
 FIRST_COLUMNS = {
     "attempt_pkey": "job",
     "blocked_task": "task",
@@ -47,9 +58,7 @@ FIRST_COLUMNS = {
 
 FOR_PEOPLE = {
     "tally": "counts everything, and says so",
-    "list_ready": "collects the numbers of the waiting jobs to show the newest",
-    "list_scheduled": "the same of the scheduled ones",
-    "list_blocked": "the same of the blocked ones",
+    "list_ready": "sorts the numbers of the waiting jobs to show the newest",
     "blocked_tasks": "counts what is blocked",
 }
 
@@ -75,20 +84,38 @@ SELECT n, 'id' || n, 'here', n, '1', 1, '[]', '[]', 0, 0, 0 FROM generate_series
 """
 
 
-@pytest.fixture(scope="module", params=["fresh", "filled"])
+HISTORIES = {
+    "fresh": [],
+    "swept": ["VACUUM (ANALYZE)"],
+    "emptied": ["fill", "DELETE FROM", "VACUUM (ANALYZE, TRUNCATE off)"],
+    "refilled": ["fill", "DELETE FROM", "VACUUM (ANALYZE, TRUNCATE off)", "fill"],
+    "filled": ["fill", "ANALYZE"],
+}
+"""What a table has been through is what the planner believes of it: "emptied" is one that
+autovacuum has seen between two floods, with pages and no rows, and so without any cost."""
+
+
+@pytest.fixture(scope="module", params=list(HISTORIES))
 def planner(request: pytest.FixtureRequest) -> Iterator[PostgresConnection]:
-    """A connection of the store's own, to tables without statistics, or with those of many jobs."""
+    """A connection of the store's own, to tables with such a history."""
     schema = new_schema()
     store = PostgresStore(store_url(schema), SystemClock())
     store.migrate()
-    if request.param == "filled":
-        ask(FILL.format(s=schema, n=JOBS))
-        for (table,) in ask("SELECT tablename FROM pg_tables WHERE schemaname = %(s)s", s=schema):
-            ask(f"ANALYZE {schema}.{table}")
+    for step in HISTORIES[request.param]:
+        if step == "fill":
+            ask(FILL.format(s=schema, n=JOBS))
+        else:
+            ask_each(step, schema)
     with closing(PostgresConnection(read_target(store_url(schema), SystemClock()))) as connection:
         yield connection
     store.close()
     drop_schema(schema)
+
+
+def ask_each(command: str, schema: str) -> None:
+    """Give a command for each table."""
+    for (table,) in ask("SELECT tablename FROM pg_tables WHERE schemaname = %(s)s", s=schema):
+        ask(f"{command} {schema}.{table}")
 
 
 def explain(connection: PostgresConnection, name: str) -> dict[str, Any]:
@@ -118,11 +145,13 @@ def explain(connection: PostgresConnection, name: str) -> dict[str, Any]:
 
 def walked(plan: dict[str, Any], *, limited: bool = False) -> Iterator[str]:
     """Tables that are read from end to end, by themselves or along an index without a condition
-    on what it begins with, where no limit ends it."""
-    kind = plan["Node Type"]
-    first = FIRST_COLUMNS.get(plan.get("Index Name", ""), "")
-    along_index = kind.startswith("Index") and not re.search(
-        rf"\b{first}\b", plan.get("Index Cond", "")
+    on what it begins with, where no limit ends it; of a queue also those in which its place is
+    not given."""
+    kind, index = plan["Node Type"], plan.get("Index Name", "")
+    needed = [FIRST_COLUMNS.get(index, ""), *(["seq"] if index == "ready_order" else [])]
+    given = plan.get("Index Cond", "")
+    along_index = kind.startswith("Index") and not all(
+        re.search(rf"\b{column}\b", given) for column in needed
     )
     if kind == "Seq Scan" or (along_index and not limited):
         yield plan["Relation Name"]
@@ -136,7 +165,8 @@ EVERY = sorted(set(statements("jobhost", server_time=True)) - FOR_PEOPLE.keys() 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_no_statement_walks_a_table_that_grows(planner: PostgresConnection, name: str) -> None:
-    assert set(walked(explain(planner, name))) - SMALL == STOPS_EARLY.get(name, set())
+    found = set(walked(explain(planner, name))) - SMALL - THROUGH_THE_VIEW.get(name, set())
+    assert found == STOPS_EARLY.get(name, set())
 
 
 def test_the_table_of_first_columns_is_right(planner: PostgresConnection) -> None:

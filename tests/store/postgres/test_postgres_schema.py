@@ -221,6 +221,42 @@ def test_a_kill_in_the_middle_of_a_migration_leaves_the_schema_as_it_was(
     assert tally(open_store()) == 0
 
 
+def test_a_migrator_that_was_killed_while_it_waits_does_not_hold_up_the_next_one(
+    open_store: Open, name: str, more: Callable[[str], Path]
+) -> None:
+    """Its statement has not ended and cannot, so that the server has nothing to tell it."""
+    open_store().migrate()
+    folder = more(
+        f"LOCK TABLE jobhost.ready, jobhost.migration; SELECT pg_advisory_xact_lock_shared({GATE})"
+    )
+    with (
+        postgres_server.connect() as gatekeeper,
+        Program(MIGRATE, store_url(name), folder) as migrating,
+        gatekeeper.transaction(),
+    ):
+        gatekeeper.execute("SELECT pg_advisory_xact_lock(%s)", [GATE])
+        migrating.hear()
+        migrating.say()
+        wait_for(f"locktype = 'advisory' AND objid = {GATE} AND NOT granted")
+        migrating.kill()
+        assert open_store().migrate() == []
+        assert tally(open_store()) == 0
+
+
+def test_a_migration_has_its_server_look_after_the_client(
+    open_store: Open, name: str, more: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "'client_connection_check_interval', 'idle_in_transaction_session_timeout'"
+    source = f"SELECT name, setting FROM pg_settings WHERE name IN ({names})"
+    text = f"CREATE TABLE jobhost.seen AS {source};"
+    monkeypatch.setattr(schema, "_FOLDER", more(text))
+    open_store().migrate()
+    assert dict(ask(f"SELECT name, setting FROM {name}.seen")) == {
+        "client_connection_check_interval": "2000",
+        "idle_in_transaction_session_timeout": "30000",
+    }
+
+
 def wait_for(condition: str) -> None:
     """Until a lock like this is in the server's list; the test's time limit ends it if never."""
     while not ask(f"SELECT 1 FROM pg_locks WHERE {condition}"):

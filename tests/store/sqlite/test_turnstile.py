@@ -12,7 +12,7 @@ from jobhost.errors import StoreBusy
 from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.turnstile import Turnstile
 
-from .locks import wait_until_held, wait_until_queued
+from .locks import wait_for_abandoned_queues, wait_until_held, wait_until_queued
 from .programs import Program
 
 PATIENCE = Patience(30.0)
@@ -109,7 +109,8 @@ def test_a_waiter_that_gave_up_keeps_nothing_locked(
     for _ in range(3):
         turnstile.enter(PATIENCE.wait())
         turnstile.leave()
-    impatient.enter(Patience(0.05).wait())
+    wait_for_abandoned_queues()
+    impatient.enter(PATIENCE.wait())
     impatient.leave()
     impatient.close()
 
@@ -138,7 +139,7 @@ def test_an_interrupted_waiter_keeps_nothing_locked(tmp_path: Path) -> None:
         os.close(holder)
         assert waiter.hear() == "nobody waits any more"
         impatient = Turnstile(tmp_path)
-        impatient.enter(Patience(1).wait())
+        impatient.enter(PATIENCE.wait())
         impatient.leave()
         impatient.close()
 

@@ -35,6 +35,7 @@ from jobhost.store.postgres.judgement import (
     judge_connections,
     judge_holders,
     judge_login,
+    judge_notices,
     judge_pooler,
     judge_server,
     judge_tables,
@@ -75,7 +76,7 @@ class _Look:
         """In the order in which they are told."""
         return (
             self._server, self._login, self._schema_is_current, self._autovacuum, self._holders,
-            self._connections, self._workers, self._waiting, self._due,
+            self._connections, self._notices, self._workers, self._waiting, self._due,
         )  # fmt: skip
 
     def _server(self) -> list[Finding]:
@@ -123,6 +124,10 @@ class _Look:
     def _connections(self) -> list[Finding]:
         [(used, most)] = self._rows("check_connections")
         return [judge_connections(int(used), most)]
+
+    def _notices(self) -> list[Finding]:
+        [(share, oldest)] = self._rows("check_notices")
+        return [judge_notices(share, oldest)]
 
     def _workers(self) -> list[Finding]:
         def judge() -> list[Finding]:

@@ -20,9 +20,14 @@ REFUSED_RIGHT: Final = "42501"
 
 _POOLER: Final = "is reached through a pooler, it seems: add pooler=transaction to the address"
 
-_BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
-    "0A000": (StoreUnavailable, "has a changed schema below this connection; repeat"),
+_Told = tuple[type[StoreError], str]
+"""The kind of an error, and what follows the server's name in its message."""
+
+_BY_STATE: Final[dict[str, _Told]] = {
+    "0A000": (StoreUnavailable, "has another schema than before, or cannot do this; repeat"),
     "25006": (StoreReadOnly, "is read-only, perhaps a standby; connect to the primary"),
+    "25P03": (StoreUnavailable, "ended a transaction that stood still; repeat"),
+    "25P04": (StoreUnavailable, "ended a transaction that took too long; repeat later"),
     "26000": (StoreUnavailable, _POOLER),
     "28000": (StoreUnavailable, "refused the login; check user and pg_hba.conf"),
     "28P01": (StoreUnavailable, "refused the password; check the address"),
@@ -39,28 +44,42 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "53200": (StoreUnavailable, "is out of memory; repeat later"),
     "53300": (StoreUnavailable, "has no connection left; raise max_connections or use a pooler"),
     "53400": (StoreUnavailable, "reached a configured limit; see its log"),
+    "55000": (StoreUnavailable, "does not take this now; see what it says, and repeat later"),
     "55P03": (StoreBusy, "kept a lock longer than the time-out; repeat, or find the holder"),
     "57014": (StoreBusy, "took longer than the time-out of this statement; repeat later"),
     "57P01": (StoreUnavailable, "ended the connection; repeat"),
     "57P02": (StoreUnavailable, "crashed and restarts; repeat"),
-    "57P03": (StoreUnavailable, "is starting up or shutting down; repeat"),
+    "57P03": (StoreUnavailable, "is starting up, shutting down or in recovery; repeat"),
+    "57P04": (StoreUnavailable, "was dropped; create the database, or change the address"),
     "57P05": (StoreUnavailable, "ended an idle connection; repeat"),
-    "25P03": (StoreUnavailable, "ended a transaction that stood still; repeat"),
+    "58P01": (StoreDamaged, "misses a file of its own; see its log before anything else"),
+    "72000": (StoreBusy, "took longer than old_snapshot_threshold allows; repeat"),
+    "XX001": (StoreDamaged, "found damaged data; see its log before anything else"),
+    "XX002": (StoreDamaged, "found a damaged index; see its log, then REINDEX it"),
 }
 
-_BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
+_BY_CLASS: Final[dict[str, _Told]] = {
     "08": (StoreUnavailable, "lost the connection; repeat"),
     "22": (StoreRefusedData, "refused a value"),
     "23": (StoreRefusedData, "refused a value"),
+    "40": (StoreBusy, "rolled a transaction back; repeat"),
+    "53": (StoreUnavailable, "lacks a resource; see its log"),
     "54": (StoreRefusedData, "refused a value as too large"),
     "57": (StoreUnavailable, "is not available; repeat"),
     "58": (StoreUnavailable, "had a system error; see its log"),
-    "XX": (StoreDamaged, "found damage; see its log before anything else"),
+    "XX": (StoreUnavailable, "had an internal error; see its log, and repeat"),
 }
+
+_NOTICES: Final[_Told] = (
+    StoreFull,
+    "has no room left for notices: end the session that has used LISTEN and left a transaction "
+    "open, perhaps the oldest in pg_stat_activity, and repeat; SELECT "
+    "pg_notification_queue_usage() tells how full the queue is",
+)
+"""It has the code of a value that is too large, and is nobody's value's fault."""
 
 _BY_WORDS: Final = {
     "password authentication failed": "28P01",
-    "no password supplied": "28P01",
     "pg_hba.conf": "28000",
     "is not permitted to log in": "28000",
     "too many clients": "53300",
@@ -70,6 +89,7 @@ _BY_WORDS: Final = {
     "starting up": "57P03",
     "shutting down": "57P03",
     "in recovery mode": "57P03",
+    "not currently accepting": "55000",
     "not yet accepting": "57P03",
     "not accepting connections": "57P03",
     "role ": "28000",
@@ -94,7 +114,9 @@ def translate(error: Exception, where: str, *, connecting: bool = False) -> Stor
         return StoreRefusedData(f"{where} refused a value: {error}")
     message = str(error).strip().split("\n", 1)[0]
     state = error.sqlstate or _state_of_login(message)
-    if state in _BY_STATE:
+    if state == "54000" and str(error.diag.source_file).endswith("async.c"):
+        kind, what = _NOTICES
+    elif state in _BY_STATE:
         kind, what = _BY_STATE[state]
     elif state[:2] in _BY_CLASS:
         kind, what = _BY_CLASS[state[:2]]
@@ -109,5 +131,7 @@ def translate(error: Exception, where: str, *, connecting: bool = False) -> Stor
 
 
 def _state_of_login(message: str) -> str:
-    refused = message.partition("FATAL:")[2]
+    _, refusal, refused = message.partition("FATAL:")
+    if not refusal:  # said by the driver's library, before the server could
+        return "28P01" if "no password supplied" in message else ""
     return next((state for words, state in _BY_WORDS.items() if words in refused), "")

@@ -21,6 +21,9 @@ CONNECTIONS_SHARE: Final = 0.8
 DEAD_ROWS: Final = 200_000
 """Four times what wakes autovacuum on the queue tables."""
 
+NOTICES_SHARE: Final = 0.5
+"""Of the queue of notices, which is all but empty while every session that listens reads it."""
+
 SLOT_AGE: Final = 100_000
 """Transactions that a replica at work may be behind."""
 
@@ -63,8 +66,9 @@ class Login(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Who keeps dead rows alive: a transaction, a prepared one, or a replication slot. `age` in
-    seconds, or for a slot in transactions; None where the login may not see it."""
+    """Who keeps dead rows alive: a transaction, a prepared one, or a replication slot; or a slot
+    that keeps only the log. `age` in seconds, for a slot in transactions, for a log in bytes;
+    None where the login may not see it."""
 
     kind: str
     name: str
@@ -206,31 +210,19 @@ def judge_tables(rows: Iterable[Row], *, autovacuum: bool) -> list[Finding]:
 
 def judge_holders(holders: Iterable[Holder]) -> list[Finding]:
     """Each old transaction, prepared transaction and slot that is in the way; oldest first."""
-    found, hidden = [], 0
+    found, logs, hidden = [], [], 0
     for holder in holders:
         if holder.age is None:
             hidden += 1
         elif holder.kind == "transaction":
             found.append(_old_transaction(holder, holder.age))
         elif holder.kind == "prepared":
-            found.append(
-                warning(
-                    "old snapshots",
-                    f"transaction {holder.name!r} of {holder.user!r} was prepared "
-                    f"{format_seconds(holder.age)} ago and has not ended: dead rows stay",
-                    f"COMMIT PREPARED or ROLLBACK PREPARED '{holder.name}'",
-                )
-            )
+            found.append(_prepared(holder, holder.age))
+        elif holder.kind == "log":
+            logs.append(_kept_log(holder, holder.age))
         elif holder.state == "inactive" or holder.age > SLOT_AGE:
-            found.append(
-                warning(
-                    "old snapshots",
-                    f"replication slot {holder.name!r}, {holder.state}, is "
-                    f"{counted(int(holder.age), 'transaction')} behind: dead rows stay",
-                    f"mend its replica, or SELECT pg_drop_replication_slot('{holder.name}')",
-                )
-            )
-    del found[NAMED_MAX:]
+            found.append(_slot(holder, holder.age))
+    del found[NAMED_MAX:], logs[NAMED_MAX:]
     if hidden:
         found.append(
             note(
@@ -239,7 +231,7 @@ def judge_holders(holders: Iterable[Holder]) -> list[Finding]:
                 "GRANT pg_read_all_stats to this login",
             )
         )
-    return found or [ok("old snapshots", "no old transaction keeps dead rows")]
+    return (found or [ok("old snapshots", "no old transaction keeps dead rows")]) + logs
 
 
 def _old_transaction(holder: Holder, age: float) -> Finding:
@@ -250,6 +242,56 @@ def _old_transaction(holder: Holder, age: float) -> Finding:
         f"{format_seconds(age)} ({holder.state}): dead rows stay, and claiming becomes slow",
         f"end it there, or SELECT pg_terminate_backend({holder.name})",
     )
+
+
+def _prepared(holder: Holder, age: float) -> Finding:
+    name = holder.name.replace("'", "''")
+    return warning(
+        "old snapshots",
+        f"transaction {holder.name!r} of {holder.user!r} was prepared {format_seconds(age)} ago "
+        "and has not ended: dead rows stay",
+        f"COMMIT PREPARED or ROLLBACK PREPARED '{name}'",
+    )
+
+
+def _slot(holder: Holder, age: float) -> Finding:
+    return warning(
+        "old snapshots",
+        f"replication slot {holder.name!r}, {holder.state}, is "
+        f"{counted(int(age), 'transaction')} behind: dead rows stay",
+        _mend_replica(holder),
+    )
+
+
+def _kept_log(holder: Holder, size: float) -> Finding:
+    return warning(
+        "replication slots",
+        f"nobody reads the {holder.application} replication slot {holder.name!r}: the server keeps "
+        f"{int(size) // 1_000_000:,} MB of its log for it, and more until the disk is full",
+        _mend_replica(holder),
+    )
+
+
+def _mend_replica(holder: Holder) -> str:
+    return f"mend its replica, or SELECT pg_drop_replication_slot('{holder.name}')"
+
+
+def judge_notices(share: float, oldest: int | None) -> Finding:
+    """How full the queue of notices is, from 0 to 1.
+
+    Args:
+        share: What of it is taken.
+        oldest: The process with the oldest transaction, if the login may see that.
+    """
+    sentence = f"the queue of notices is {100 * share:.0f} % full"
+    if share <= NOTICES_SHARE:
+        return ok("notices", sentence)
+    step = "end the session that has used LISTEN and left a transaction open"
+    if oldest is None:
+        step += ": the oldest in pg_stat_activity, which pg_read_all_stats lets this login see"
+    else:
+        step += f", perhaps by SELECT pg_terminate_backend({oldest}): it has the oldest one"
+    return warning("notices", f"{sentence}; once it is full no job is accepted", step)
 
 
 def judge_connections(used: int, most: int) -> Finding:

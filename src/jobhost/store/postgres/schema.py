@@ -2,7 +2,7 @@
 
 A file, once released, never changes, and leaves the schema fit for the release before it, which
 may still run. Two that migrate at once take turns; the second finds nothing to do. A kill in the
-middle leaves the schema as it was.
+middle leaves the schema as it was, and no lock behind.
 """
 
 from pathlib import Path
@@ -29,6 +29,26 @@ CREATE TABLE IF NOT EXISTS jobhost.migration (
 """CREATE SCHEMA IF NOT EXISTS would ask for the right to make one even where it is there."""
 
 
+_MORTAL: Final = """
+DO $$ BEGIN
+    PERFORM set_config(name, setting, true) FROM (VALUES
+        ('client_connection_check_interval', '2s'),
+        ('tcp_keepalives_idle', '10s'),
+        ('tcp_keepalives_interval', '5s'),
+        ('tcp_keepalives_count', '3'),
+        ('tcp_user_timeout', '20s'),
+        ('idle_in_transaction_session_timeout', '30s')
+    ) AS given (name, setting);
+EXCEPTION WHEN invalid_parameter_value THEN
+    NULL; -- a server on a system that cannot look
+END $$;
+"""
+"""While it works, or waits for a lock, a server does not look whether its client is still there: a
+migrator that was killed would keep its locks until then, ten minutes perhaps, and with them hold up
+every worker and the next one that migrates. So it is told to look, and what has vanished without a
+goodbye is noticed by the server's kernel."""
+
+
 def known_migrations() -> dict[int, Path]:
     """The files of this release by number."""
     return {int(file.name[:4]): file for file in sorted(_FOLDER.glob("[0-9]*.sql"))}
@@ -48,6 +68,7 @@ def migrate(connection: PostgresConnection) -> list[str]:
     known = known_migrations()
     connection.begin_migration()
     try:
+        connection.script(_MORTAL)
         connection.script(_ledger(schema))
         applied = {number for number, _ in connection.execute(Statement("applied_migrations")).rows}
         refuse_newer(max(applied, default=0))

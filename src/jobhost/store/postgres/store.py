@@ -1,13 +1,11 @@
 """The store in a PostgreSQL schema: one connection for the process and its worker, a second one
 for a worker's heartbeat."""
 
-import asyncio
 import hashlib
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,15 +18,17 @@ from jobhost.store.checkup import Finding
 from jobhost.store.plan import Plan, Statement, run
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import HotPlans
-from jobhost.store.postgres import completion, schema
+from jobhost.store.postgres import schema
 from jobhost.store.postgres.bell import NotifyBell, listen_to
 from jobhost.store.postgres.callers import Callers
 from jobhost.store.postgres.checkup import checkup
+from jobhost.store.postgres.completion import Completions
 from jobhost.store.postgres.connection import PostgresConnection
 from jobhost.store.postgres.hot import hot_plans
 from jobhost.store.postgres.shared import SharedConnection
 from jobhost.store.postgres.target import Target, read_target
 from jobhost.store.seam import Pace
+from jobhost.store.side_thread import SideThread
 
 T = TypeVar("T")
 
@@ -89,12 +89,12 @@ class PostgresStore:
     async def write_async(self, make: Callable[[], Plan[T]]) -> T:
         """`write` for a caller on an event loop: the whole plan in one hop to a thread."""
         process = self._current()
-        return await process.hop(lambda: self.write(make))
+        return await process.side_thread.hop(lambda: self.write(make))
 
     async def read_async(self, make: Callable[[], Plan[T]]) -> T:
         """`read` for a caller on an event loop: the whole plan in one hop to a thread."""
         process = self._current()
-        return await process.hop(lambda: self.read(make))
+        return await process.side_thread.hop(lambda: self.read(make))
 
     def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
         """Accept jobs inside the transaction of the caller's own connection."""
@@ -106,11 +106,11 @@ class PostgresStore:
 
     def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
         """A transaction on a connection of its own, with which a job completes."""
-        return completion.completing(self._target, finish)
+        return self._current().completions.completing(finish)
 
     def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
         """`completing` on an asynchronous connection."""
-        return completion.completing_async(self._target, finish)
+        return self._current().completions.completing_async(finish)
 
     def session(self, *, apart: bool = True) -> "PostgresSession":
         """A way to the store for one owner; `apart` with a connection of its own, as a heartbeat
@@ -214,17 +214,15 @@ class _Process:
     def __init__(self, target: Target) -> None:
         self.pid = os.getpid()
         self.connection = SharedConnection(target)
+        self.completions = Completions(target)
         self.schema_lock = threading.Lock()
         self.schema_is_current = False
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="jobhost-store")
-
-    async def hop(self, function: Callable[[], T]) -> T:
-        """Run a function on the store's thread, started by its first use."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+        self.side_thread = SideThread()
 
     def close(self) -> None:
         """Close everything."""
-        self._executor.shutdown()
+        self.side_thread.close()
+        self.completions.close()
         self.connection.close()
 
 

@@ -1,12 +1,10 @@
 """The store in one SQLite file: connections opened lazily, one writing and one reading
 for the whole process, more for owners of their own such as a worker's threads."""
 
-import asyncio
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -21,6 +19,7 @@ from jobhost.store.plan import Plan, run, run_async
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import STEP_BY_STEP, HotPlans
 from jobhost.store.seam import Pace
+from jobhost.store.side_thread import SideThread
 from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.bell import Ringer, SocketBell
 from jobhost.store.sqlite.checkup import checkup
@@ -97,12 +96,12 @@ class SqliteStore:
     async def write_async(self, make: Callable[[], Plan[T]]) -> T:
         """`write` for a caller on an event loop: the whole plan in one hop to a thread."""
         self._notice_fork()
-        return await run_async(self._process.writer, make, self._process.hop)
+        return await run_async(self._process.writer, make, self._process.side_thread.hop)
 
     async def read_async(self, make: Callable[[], Plan[T]]) -> T:
         """`read` for a caller on an event loop: the whole plan in one hop to a thread."""
         self._notice_fork()
-        return await run_async(self._process.reader, make, self._process.hop)
+        return await run_async(self._process.reader, make, self._process.side_thread.hop)
 
     def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
         """Not on SQLite."""
@@ -265,15 +264,11 @@ class _Process:
         self.ringer = Ringer(folder)
         self.schema_lock = threading.Lock()
         self.file: FileId | None = None  # the one whose schema is known to be current
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="jobhost-store")
-
-    async def hop(self, function: Callable[[], T]) -> T:
-        """Run a function on the store's thread, started by its first use."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+        self.side_thread = SideThread()
 
     def close(self) -> None:
         """Close everything."""
-        self._executor.shutdown()
+        self.side_thread.close()
         self.reader.close()
         self.writer.close()
         self.ringer.close()

@@ -1,5 +1,6 @@
 -- Who keeps dead rows from being removed: old transactions of this database, transactions that
--- were prepared and forgotten, and replicas. The age of a stranger's transaction is hidden from a
+-- were prepared and forgotten, and replicas. And the slots of lost replicas that keep nothing but
+-- the log: their "age" is in bytes. The age of a stranger's transaction is hidden from a
 -- login without pg_read_all_stats; then it comes as NULL.
 SELECT 'transaction', a.pid::text, a.usename::text, a.application_name, a.state,
     extract(epoch FROM clock_timestamp() - a.xact_start)::float8
@@ -18,5 +19,13 @@ SELECT 'slot', s.slot_name::text, '', s.slot_type, CASE WHEN s.active THEN 'acti
     age(s.xmin)::float8
 FROM pg_replication_slots s
 WHERE s.xmin IS NOT NULL
+UNION ALL
+SELECT 'log', s.slot_name::text, '', s.slot_type, 'inactive',
+    pg_wal_lsn_diff(
+        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
+        s.restart_lsn
+    )::float8
+FROM pg_replication_slots s
+WHERE s.xmin IS NULL AND NOT s.active AND s.restart_lsn IS NOT NULL
 ORDER BY 6 DESC NULLS LAST
 LIMIT :limit

@@ -3,8 +3,11 @@
 SELECT r.job, r.epoch + 1, r.deliveries + 1, r.failures, r.crashes, r.queue, r.priority,
     uuid_send(j.id), r.task, j.payload, j.envelope, uuid_send(j.parent), j.created_at, r.lane, r.seq
 FROM jobhost.job j
-JOIN jobhost.ready r
-    ON r.queue = j.queue AND r.priority = j.priority AND r.lane = 1 AND r.seq = j.number
-    AND r.job = j.number
+CROSS JOIN LATERAL (
+    SELECT * FROM jobhost.ready
+    WHERE queue = j.queue AND priority = j.priority AND lane = 1 AND seq = j.number
+        AND job = j.number
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+) r
 WHERE j.id = encode(:id, 'hex')::uuid
-FOR UPDATE OF r SKIP LOCKED

@@ -12,7 +12,7 @@ RETURNING
         SELECT FROM jobhost.node o
         WHERE o.ended_at IS NULL AND o.lease_until <= :now AND o.number <> :node
     ),
-    (SELECT min(due_at) - :now FROM jobhost.scheduled),
+    (SELECT due_at FROM jobhost.scheduled ORDER BY due_at LIMIT 1) - :now,
     EXISTS (
         SELECT FROM json_array_elements_text(queues) q (name)
         CROSS JOIN LATERAL (SELECT FROM jobhost.ready r WHERE r.queue = q.name LIMIT 1) waiting

@@ -1,3 +1,9 @@
--- The other half of unparking and of a cancel.
+-- The other half of unparking and of a cancel. Found as in `leave_scheduled`.
 DELETE FROM jobhost.blocked
-WHERE job IN (SELECT value::bigint FROM json_array_elements_text(:jobs))
+WHERE ctid = ANY (ARRAY(
+    SELECT b.ctid
+    FROM json_array_elements_text(:jobs) e (job)
+    CROSS JOIN LATERAL (
+        SELECT ctid FROM jobhost.blocked WHERE job = e.job::bigint LIMIT 1
+    ) b
+))
