@@ -22,8 +22,10 @@ from typing import Any, Protocol
 import postgres_server
 import pytest
 from programs.chores import Chores
+from sqlite_locks import stop_outside_the_store
 
 from jobhost import Job, JobHost, current_job
+from jobhost.store.plans.nodes import heartbeat, live_nodes
 from jobhost.store.postgres.store import PostgresStore
 from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.turnstile import Turnstile
@@ -304,6 +306,16 @@ class Yard:
         with (self.folder / "jobs.db-run" / lock).open("r+b") as file:
             _until(lambda: _is_held(file.fileno()), f"{lock} is held")
 
+    def put_to_sleep(self, worker: WorkerProcess) -> None:
+        """SIGSTOP, and its lease has run out when this returns. Nobody waits for a lock of its."""
+        self._stop(worker)
+        nodes = self.host.store.read(live_nodes)
+        (number,) = [node.number for node in nodes if node.worker == worker.name]
+        self.host.store.write(lambda: heartbeat(number, 0))
+
+    def _stop(self, worker: WorkerProcess) -> None:
+        stop_outside_the_store(worker.pid, self.folder / "jobs.db-run")
+
     def close(self) -> None:
         for process in self._processes:
             process.end()
@@ -321,6 +333,9 @@ class PostgresYard(Yard):
             yield
 
     locked = blocked
+
+    def _stop(self, worker: WorkerProcess) -> None:
+        worker.send(signal.SIGSTOP)  # the server ends a transaction that stands still
 
     def waits(self, lock: str) -> None:
         """Wait until somebody waits for the table."""

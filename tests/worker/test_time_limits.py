@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
-import time
+from datetime import timedelta
 
 import pytest
 
-from jobhost import JobDead, Retry, State, current_job
+from jobhost import JobDead, JobHost, Retry, State, current_job
+from jobhost.clock import microseconds
 from jobhost.events import AttemptFailed, WorkerRetiring
 
 pytestmark = pytest.mark.stores("sqlite", "postgres")
@@ -188,20 +189,34 @@ def test_what_ends_while_a_retired_worker_leaves_is_recorded_once(host, until, w
 
 
 @pytest.mark.requirement("R-MSG-7")
-def test_a_blocked_loop_keeps_its_lease_and_its_job(host, until, working):
-    starts = []
+def test_a_blocked_loop_keeps_its_lease_and_its_job(url, clock, beside, until, working):
+    """The store's clock is moved by hand, past the lease, from one renewal to the next."""
+    starts, blocked, go = [], threading.Event(), threading.Event()
 
-    @host.task
-    async def block() -> str:
-        starts.append(current_job().delivery)
-        time.sleep(1.5)  # noqa: ASYNC251 - blocking the loop is what is tested
-        return "done"
+    with JobHost(url, clock=clock) as host:
 
-    with working(host.worker(lease="500ms")):
-        job = block.enqueue()
-        until(lambda: starts)
-        with working(host.worker(lease="500ms")):
-            assert job.result(PATIENCE) == "done"
+        @host.task
+        async def block() -> str:
+            starts.append(current_job().delivery)
+            blocked.set()
+            go.wait(60)
+            return "done"
 
-    assert starts == [1]
-    assert job.status().deliveries == 1
+        def both_have_renewed() -> bool:
+            until_then = clock.now() + microseconds(0.6)
+            found = beside(f"SELECT lease_until FROM jobhost_node WHERE lease_until = {until_then}")
+            return len(found) == 2
+
+        with working(host.worker(lease="600ms")):
+            job = block.enqueue()
+            assert blocked.wait(60)
+            with working(host.worker(lease="600ms")):
+                for _ in range(4):
+                    until(both_have_renewed)
+                    clock.move(timedelta(seconds=0.5))
+                until(both_have_renewed)
+                go.set()
+                assert job.result(PATIENCE) == "done"
+
+        assert starts == [1]
+        assert job.status().deliveries == 1
