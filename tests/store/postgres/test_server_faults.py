@@ -27,7 +27,7 @@ from jobhost.errors import (
 from jobhost.events import LeaseEnded
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans import look
-from jobhost.store.postgres import bell
+from jobhost.store.postgres import bell, watchdog
 from jobhost.store.postgres import store as postgres_store
 from jobhost.store.postgres.connection import PostgresConnection
 from jobhost.store.postgres.store import PostgresStore
@@ -268,7 +268,10 @@ def test_a_worker_whose_backend_hangs_takes_another_and_keeps_its_lease(
     succeeded_once([job])
 
 
-def test_a_statement_that_takes_too_long_is_cancelled(site: Site) -> None:
+def test_a_statement_that_takes_too_long_is_cancelled(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "_CANCEL_SECONDS", 60.0)  # a slow server may take its time
     store = PostgresStore(site.url("slow"), SystemClock())
     session = store.session()
     session.hurry(0.2)
@@ -299,7 +302,7 @@ def test_a_lock_held_on_a_table_ends_in_busy_and_then_work_goes_on(site: Site) -
 
 def test_a_statement_timeout_ends_in_busy_and_then_work_goes_on(site: Site) -> None:
     note = site.note(site.outside)
-    more = "&options=-c%20statement_timeout%3D200ms"
+    more = "&options=-c%20statement_timeout%3D1s"
     with site.working(more, lease="60s") as worker:
         with site.locked("running"):
             job = note.enqueue(0)

@@ -324,10 +324,10 @@ def test_a_look_at_the_store_between_commit_and_return_loses_nothing(pg_host: Jo
         job = current_job()
         with job.transaction():
             pass
-        seen.append(job.cancel.wait(2.5))
+        seen.append(job.cancel.wait(4.5))
 
     job = ship.enqueue()
-    worker = pg_host.worker(burst=True, lease="2s")
+    worker = pg_host.worker(burst=True, lease="4s")
     lost: list[JobsLost] = []
     worker.events.subscribe(JobsLost, lost.append)
     worker.run()
