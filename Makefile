@@ -13,7 +13,7 @@ help: ## list these words (the default)
 
 setup: .venv/.stamp ## make .venv with jobhost and the development tools
 
-demo: .venv/.stamp-runtime ## see jobhost work (needs no development tools)
+demo: $(if $(findstring --postgres,$(ARGS)),.venv/.stamp-postgres,.venv/.stamp-runtime) ## see jobhost work (needs no development tools)
 	@$(BIN)/jobhost demo $(ARGS)
 
 test: setup ## run the tests, but for the long ones
@@ -46,3 +46,6 @@ clean: ## remove .venv, caches and build results
 
 .venv/.stamp-runtime: pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" sh tools/setup.sh runtime
+
+.venv/.stamp-postgres: pyproject.toml constraints.txt
+	@PYTHON="$(PYTHON)" sh tools/setup.sh postgres

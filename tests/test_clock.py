@@ -75,3 +75,11 @@ def test_an_instant_outside_the_years_of_utc_is_refused() -> None:
     far = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
     with pytest.raises(InvalidOption, match="years 1 to 9999"):
         to_instant(far)
+
+
+@pytest.mark.parametrize(
+    ("instant", "year"), [(9 * 10**18, 9999), (-9 * 10**18, 1), (2**63 - 1, 9999), (-(2**63), 1)]
+)
+def test_an_instant_beyond_all_years_is_shown_as_the_nearest(instant: int, year: int) -> None:
+    assert to_datetime(instant).year == year
+    assert to_datetime(instant).tzinfo is UTC

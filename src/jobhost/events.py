@@ -104,6 +104,11 @@ class StoreTrouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreBack:
+    """The store works again, after one trouble or more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRetiring:
     """A job did not stop at its time limit, so the worker's process must end to stop it."""
 

@@ -1,8 +1,10 @@
 """The one place that reads the environment.
 
-`JobHost()` without an address reads these settings once. Nothing else in the
-library looks at environment variables.
+`JobHost()` without an address reads the settings once, a worker on PostgreSQL the places. Nothing
+else in the library looks at environment variables.
 """
+
+from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -14,3 +16,10 @@ class Settings(BaseSettings):
 
     url: str = "sqlite:///jobhost.db"
     """Address of the store. Default: a file `jobhost.db` in the working directory."""
+
+
+class Places(BaseSettings):
+    """Where the system lets a user keep what ends with its processes."""
+
+    xdg_runtime_dir: Path | None = None
+    """A folder of this user alone, in memory; usual where one logs in under systemd."""

@@ -230,3 +230,14 @@ def test_the_help_shows_examples(call: Call) -> None:
     done = call("move", "--help")
     assert done.code == 0
     assert "jobhost move --from" in done.out.split("Examples:")[1]
+
+
+def test_the_doctor_of_a_store_that_was_moved_sends_nobody_to_work_there(
+    shop: Shop, call: Call, target: str
+) -> None:
+    shop.enqueue("add", "[1]")
+    assert call("move", "--to", target).code == 0
+    told = call("doctor")
+    assert told.code == 7
+    assert "the jobs of this store were moved to postgresql://" in told.out
+    assert "start" not in told.out

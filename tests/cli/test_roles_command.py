@@ -54,7 +54,7 @@ def test_payloads_can_be_hidden(call: Call) -> None:
         ("roles --prefix A", "--prefix must be"),
         ("roles --sql --schema Upper", "schema must be"),
         ("roles --sql --schema a&pooler=x", "schema must be"),
-        ("roles --sql --schema public", "everybody uses 'public'"),
+        ("roles --sql --schema public", "schema 'public' is not the store's alone"),
         ("roles --url sqlite:///x.db", "only a store on PostgreSQL has roles"),
         ("roles --url mysql://shop:hunter2@x/y", "only a store on PostgreSQL has roles"),
     ],

@@ -136,6 +136,7 @@ def test_the_demo_runs_on_a_server_of_its_own_which_ends_with_it(
     code, after = finish(demo)
     output = before + after
     assert code == 0, output
+    assert re.search(r"^PostgreSQL \d+\.\d+, started for this demo\.$", output, re.MULTILINE)
     assert number(output, "files") == FILES
     killed = re.search(r"SIGKILL\) while it ran (\d) job", output)
     assert killed, output

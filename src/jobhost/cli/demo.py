@@ -105,6 +105,7 @@ def _start_server(stack: ExitStack) -> str:
     with uninterrupted():
         server = TemporaryServer(bundled_programs())
         stack.callback(server.stop)
+    put(f"PostgreSQL {server.version}, started for this demo.")
     return server.url
 
 

@@ -138,6 +138,14 @@ class TemporaryServer:
         """Its address, as libpq and jobhost read it."""
         return f"postgresql://postgres@:5432/postgres?host={self.folder}"
 
+    @property
+    def version(self) -> str:
+        """As it says itself, such as "18.1"."""
+        import psycopg
+
+        with psycopg.connect(self.url) as connection:
+            return connection.info.parameter_status("server_version") or "of an unknown version"
+
     def stop(self) -> None:
         """End it and remove its folder. Idempotent."""
         self._guarded.stop()

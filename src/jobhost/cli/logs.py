@@ -26,7 +26,10 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-Level = Annotated[LogLevel, typer.Option("--log-level", help="The least level that is logged.")]
+Level = Annotated[
+    LogLevel,
+    typer.Option("--log-level", case_sensitive=False, help="The least level that is logged."),
+]
 AsJson = Annotated[
     bool, typer.Option("--log-json", help="Log JSON lines with the fields of each record.")
 ]

@@ -2,22 +2,24 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack
+from uuid import UUID
 
-from jobhost.errors import InvalidOption, StoreUnavailable, UsageError
+from jobhost.errors import InvalidOption, UsageError
+from jobhost.host.accepting import accept, accept_async
 from jobhost.host.current import running_job
 from jobhost.host.job import Job
 from jobhost.host.wiring import Wiring
-from jobhost.ids import JobId, new_ids
+from jobhost.ids import JobId, format_id, new_ids, parse_id
 from jobhost.jobs.envelope import TRIGGER_ENQUEUE, Envelope, seal
 from jobhost.jobs.options import Options, Resolved, check_name, resolve
 from jobhost.jobs.payload import Signature
 from jobhost.jobs.retries import Retry
-from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob
+from jobhost.store.plans.enqueue import Batch, NewJob
+from jobhost.store.plans.portions import BATCH_BYTES_MAX, byte_length, portions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +37,12 @@ class CallOptions(TypedDict, total=False):
     timeout: timedelta | str | None
     tags: list[str] | tuple[str, ...]
     headers: dict[str, str]
+
+
+class UsingOptions(CallOptions, total=False):
+    """Those, and the job's own id; see `Task.using`."""
+
+    id: UUID | str
 
 
 class Task(Generic[P, R, C]):
@@ -87,9 +95,20 @@ class Task(Generic[P, R, C]):
         where = f"{code.co_filename}:{code.co_firstlineno}" if code else repr(self.function)
         return f"{where} ({getattr(self.function, '__qualname__', self.__name__)})"
 
-    def using(self, **options: Unpack[CallOptions]) -> "BoundTask[P, R]":
-        """This task with options for the calls that follow; they win over all others."""
-        return BoundTask(self, call_options(options), self._wiring)
+    def using(self, **options: Unpack[UsingOptions]) -> "BoundTask[P, R]":
+        """This task with options for the calls that follow; they win over all others.
+
+        Args:
+            id: The caller's own id for the one job, a UUID or its text. If there is a job of this
+                id, whatever its task and arguments, `enqueue` changes nothing and gives its
+                handle: so a call whose outcome is unknown can be repeated.
+
+        Raises InvalidOption, UsageError for what is no id.
+        """
+        given: dict[str, Any] = {**options}
+        job_id = parse_id(given.pop("id")) if "id" in given else None
+        call = call_options(given)  # type: ignore[arg-type]  # checked at run time
+        return BoundTask(self, call, self._wiring, job_id=job_id)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> C:
         return self.function(*args, **kwargs)
@@ -98,9 +117,9 @@ class Task(Generic[P, R, C]):
         """Accept one job; durable when this returns. Safe from any thread.
 
         Raises InvalidPayload when the arguments do not fit, StoreError when the store
-        cannot take it; then no job exists, except after an error while committing, when it
-        may: `enqueue` again is at worst a second job. A store that is away for a moment is
-        asked once more, under the same id.
+        cannot take it. A server that is away is asked again for some seconds, under the same
+        id. After that StoreUnavailable has the id as `job_ids`: the job may have been accepted
+        all the same, and `using(id=...)` repeats the call without making a second one.
         """
         return self._plain.enqueue(*args, **kwargs)
 
@@ -156,24 +175,26 @@ class BoundTask(Generic[P, R]):
         wiring: Wiring,
         *,
         trigger: str = TRIGGER_ENQUEUE,
+        job_id: JobId | None = None,
     ) -> None:
         self._task = task
         self._call = call
         self._wiring = wiring
+        self._job_id = job_id
         self._trigger = trigger
         self._resolved: tuple[int, Resolved, Envelope] | None = None
 
     def triggered_by(self, detail: str) -> "BoundTask[P, R]":
         """The same call, recorded as started by this; by default that is "enqueue"."""
         trigger = check_name(detail, "what triggered a job")
-        return BoundTask(self._task, self._call, self._wiring, trigger=trigger)
+        return BoundTask(self._task, self._call, self._wiring, trigger=trigger, job_id=self._job_id)
 
     def prepare(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Job[R], Batch]:
         """One job that is not accepted yet, for a caller that runs the plan
         `store.hot.enqueue` of the batch in a transaction of its own."""
-        jobs, batches = self._prepare([self._task.signature.encode(
-            args, kwargs, self._wiring.payload_bytes_max)])  # fmt: skip
-        return jobs[0], batches[0]
+        payload = self._task.signature.encode(args, kwargs, self._wiring.payload_bytes_max)
+        [(jobs, batch)] = self._prepare([payload])
+        return jobs[0], batch
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job; see `Task.enqueue`."""
@@ -190,21 +211,28 @@ class BoundTask(Generic[P, R]):
     def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """Accept one job for each sequence of positional arguments; order is kept.
 
-        All arguments are checked first. Then each batch of 1,000 is accepted all or not
-        at all: when the store fails in between, the batches before stay accepted.
+        They go in batches of at most BATCH_MAX jobs and BATCH_BYTES_MAX bytes, each accepted all
+        or not at all: when the store fails in between, the batches before stay accepted. The
+        arguments of a list are all checked first. Those of a generator are checked batch by
+        batch, so that it may be longer than memory; only the handles stay.
         """
-        jobs, batches = self._prepare(self._encode_all(calls))
-        self._accept(batches)
+        jobs: list[Job[R]] = []
+        for more, batch in self._prepare(self._encode_all(calls)):
+            self._accept([batch])
+            jobs += more
         return jobs
 
     async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """`enqueue_many` for a caller on an event loop."""
-        jobs, batches = self._prepare(self._encode_all(calls))
-        await self._accept_async(batches)
+        jobs: list[Job[R]] = []
+        for more, batch in self._prepare(self._encode_all(calls)):
+            await self._accept_async([batch])
+            jobs += more
         return jobs
 
     def enqueue_with(self, connection: object, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job inside the caller's transaction; see `Task.enqueue_with`."""
+        self._refuse_id()
         job, batch = self.prepare(*args, **kwargs)
         self._wiring.store.enqueue_within(connection, [batch])
         return job
@@ -213,64 +241,98 @@ class BoundTask(Generic[P, R]):
         self, connection: object, /, *args: P.args, **kwargs: P.kwargs
     ) -> Job[R]:
         """`enqueue_with` on an asynchronous connection."""
+        self._refuse_id()
         job, batch = self.prepare(*args, **kwargs)
         await self._wiring.store.enqueue_within_async(connection, [batch])
         return job
 
     def enqueue_many_with(self, connection: object, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """`enqueue_many` inside the caller's transaction."""
-        jobs, batches = self._prepare(self._encode_all(calls))
-        self._wiring.store.enqueue_within(connection, batches)
+        jobs: list[Job[R]] = []
+        for more, batch in self._prepare(self._encode_all(calls)):
+            self._wiring.store.enqueue_within(connection, [batch])
+            jobs += more
+        if not jobs:  # the connection is to be refused for what it is, and not for what it gets
+            self._wiring.store.enqueue_within(connection, [])
         return jobs
 
     async def aenqueue_many_with(
         self, connection: object, calls: Iterable[Sequence[Any]]
     ) -> list[Job[R]]:
         """`enqueue_many_with` on an asynchronous connection."""
-        jobs, batches = self._prepare(self._encode_all(calls))
-        await self._wiring.store.enqueue_within_async(connection, batches)
+        jobs: list[Job[R]] = []
+        for more, batch in self._prepare(self._encode_all(calls)):
+            await self._wiring.store.enqueue_within_async(connection, [batch])
+            jobs += more
+        if not jobs:
+            await self._wiring.store.enqueue_within_async(connection, [])
         return jobs
 
-    def _encode_all(self, calls: Iterable[Sequence[Any]]) -> list[str]:
-        encode, limit = self._task.signature.encode, self._wiring.payload_bytes_max
-        payloads = []
+    def _refuse_id(self) -> None:
+        """In the caller's own transaction a repeat would spoil it, and its outcome tells all."""
+        if self._job_id is not None:
+            raise InvalidOption(
+                f"using(id='{format_id(self._job_id)}') is for enqueue and aenqueue: in your own "
+                "transaction the job exists if and only if you commit, so leave the id out"
+            )
+
+    def _encode_all(self, calls: Iterable[Sequence[Any]]) -> Iterator[str]:
+        """The payloads, in order. Those of a list are all checked before the first is given; what
+        is more than a batch of them is encoded again when its turn comes, and not kept."""
+        if self._job_id is not None:
+            raise InvalidOption(
+                f"using(id='{format_id(self._job_id)}') is for one job: enqueue the jobs one by "
+                "one, each with an id of its own, or leave the id out"
+            )
         if isinstance(calls, (str, bytes, Mapping)) or not isinstance(calls, Iterable):
             raise InvalidOption(
                 f"enqueue_many takes many tuples of arguments, such as [(1,), (2,)]; got {calls!r}"
             )
+        if not isinstance(calls, (list, tuple)):
+            yield from map(self._encode, calls)
+            return
+        kept: list[str] = []
+        size = 0
         for call in calls:
-            if not isinstance(call, (tuple, list)):
-                raise InvalidOption(
-                    f"enqueue_many takes one tuple of arguments a job, such as [(1,), (2,)]; "
-                    f"got {call!r}"
-                )
-            payloads.append(encode(tuple(call), {}, limit))
-        return payloads
+            payload = self._encode(call)
+            if size < BATCH_BYTES_MAX:
+                kept.append(payload)
+                size += byte_length(payload)
+        count = len(kept)
+        yield from kept
+        del kept
+        yield from map(self._encode, islice(calls, count, None))
 
-    def _prepare(self, payloads: list[str]) -> tuple[list[Job[R]], list[Batch]]:
-        """The handles, and the batches to accept."""
+    def _encode(self, call: Sequence[Any]) -> str:
+        """The payload of one call of many. Raises InvalidOption, InvalidPayload."""
+        if not isinstance(call, (tuple, list)):
+            raise InvalidOption(
+                f"enqueue_many takes one tuple of arguments a job, such as [(1,), (2,)]; "
+                f"got {call!r}"
+            )
+        return self._task.signature.encode(tuple(call), {}, self._wiring.payload_bytes_max)
+
+    def _prepare(self, payloads: Iterable[str]) -> Iterator[tuple[list[Job[R]], Batch]]:
+        """The batches to accept, each with its handles, as the payloads come."""
         task, wiring = self._task, self._wiring
         options, envelope = self._options()
         parent = running_job()
         if parent is not None:
             envelope = envelope.inherit(parent.correlation_id, parent.headers)
         extras = envelope.to_text()
-        ids = new_ids(len(payloads))
-        new = list(map(NewJob._make, zip(ids, payloads, repeat(extras), strict=False)))
-        batches = [
-            Batch(
+        decode = task.signature.decode_result
+        for portion in portions(payloads, 0 if extras is None else byte_length(extras)):
+            ids = new_ids(len(portion)) if self._job_id is None else [self._job_id]
+            batch = Batch(
                 task=task.name,
                 queue=options.queue,
                 priority=options.priority,
-                jobs=new[start : start + BATCH_MAX],
+                jobs=list(map(NewJob._make, zip(ids, portion, repeat(extras), strict=False))),
                 parent=None if parent is None else JobId(parent.id.bytes),
                 run_at=options.run_at,
                 delay_us=options.delay_us,
             )
-            for start in range(0, len(new), BATCH_MAX)
-        ]
-        decode = task.signature.decode_result
-        return [Job(job_id, wiring, decode) for job_id in ids], batches
+            yield [Job(job_id, wiring, decode) for job_id in ids], batch
 
     def _options(self) -> tuple[Resolved, Envelope]:
         """The options after the precedence, and what of them travels with each job; worked out
@@ -284,24 +346,12 @@ class BoundTask(Generic[P, R]):
         return self._resolved[1:]
 
     def _accept(self, batches: list[Batch]) -> None:
-        store = self._wiring.store
         for batch in batches:
-            try:
-                store.write(partial(store.hot.enqueue_new, batch))
-            except StoreUnavailable:  # under the same ids it is no second job
-                store.write(partial(store.hot.enqueue, batch))
-        if batches and not store.hot.announces:
-            store.announce()
+            accept(self._wiring.store, batch, known=self._job_id is not None)
 
     async def _accept_async(self, batches: list[Batch]) -> None:
-        store = self._wiring.store
         for batch in batches:
-            try:
-                await store.write_async(partial(store.hot.enqueue_new, batch))
-            except StoreUnavailable:  # under the same ids it is no second job
-                await store.write_async(partial(store.hot.enqueue, batch))
-        if batches and not store.hot.announces:
-            store.announce()
+            await accept_async(self._wiring.store, batch, known=self._job_id is not None)
 
 
 def _look_up(module: str, qualified_name: str) -> object:

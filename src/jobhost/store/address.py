@@ -13,8 +13,13 @@ from jobhost.store.sqlite.store import SqliteStore
 _EXPECTED: Final = "sqlite:///jobhost.db (relative) or sqlite:////var/lib/app/jobhost.db (absolute)"
 _SYNCHRONOUS: Final = ("full", "normal")
 _POSTGRES: Final = ("postgresql", "postgres")
-_PASSWORD: Final = re.compile(r"(//[^/?#@:]*:)[^/?#]*(?=@)|([?&]password=)[^&#]*")
-"""In an address: before the @, or as an option."""
+_PASSWORD: Final = re.compile(
+    r"^((?!sqlite:)(?:[\w+.-]+:/+|(?![\w+.-]+:/))[^:]*:).*(?=@)"
+    r"|([?&](?:(?:ssl)?password|oauth_client_secret)=)[^&#]*",
+    re.DOTALL,
+)
+"""In an address: up to the last @, since it may hold one that should be written as %40; or as an
+option."""
 
 
 def open_store(url: str, clock: Clock) -> Store:
@@ -30,7 +35,7 @@ def open_store(url: str, clock: Clock) -> Store:
         parts = urlsplit(url)
         url.encode()
     except ValueError as error:
-        raise InvalidOption(f"{url!a} is no address ({error}); expected {_EXPECTED}") from None
+        raise InvalidOption(_no_address(url, error)) from None
     if parts.scheme in _POSTGRES:
         return _open_postgres(url, clock)
     if parts.scheme != "sqlite":
@@ -54,6 +59,18 @@ def open_store(url: str, clock: Clock) -> Store:
             f"the only option of an address is synchronous={'|'.join(_SYNCHRONOUS)}; got {url!r}"
         )
     return SqliteStore(Path(path).expanduser(), clock, synchronous=synchronous.upper())
+
+
+def _no_address(url: str, error: ValueError) -> str:
+    """What is wrong with it. One that may hold a password is not shown, nor what Python says of it,
+    which quotes it."""
+    if url.startswith("sqlite:"):
+        return f"{url!a} is no address ({error}); expected {_EXPECTED}"
+    return (
+        "this is no address: the password or another part has a character that must be written as "
+        "%XX, such as %5B for [; expected postgresql://user:password@host:5432/database, or "
+        f"{_EXPECTED}"
+    )
 
 
 def _open_postgres(url: str, clock: Clock) -> Store:

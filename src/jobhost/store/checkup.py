@@ -147,7 +147,8 @@ def judge_waiting(
     found += [
         warning(
             "tasks",
-            f"{counted(count, 'job')} of task {task!r} wait for a worker that knows it",
+            f"{counted(count, 'job')} of task {task!r} {'waits' if count == 1 else 'wait'} for a "
+            "worker that knows it",
             "start a worker whose host declares it, or cancel them: see 'jobhost jobs list "
             "--state blocked'",
         )

@@ -9,9 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from jobhost.errors import StoreBusy
 from jobhost.jobs.outcomes import COMPLETED, Settlement
 from jobhost.jobs.states import Move, State
+from jobhost.plurals import counted
 from jobhost.store.plans.cycle import Wanted
+from jobhost.worker.drain import STORE_SECONDS
 from jobhost.worker.holdings import Holdings
 from jobhost.worker.membership import Membership
 from jobhost.worker.rotation import Rotation
@@ -92,14 +95,33 @@ class Claimer:
             return False
         self.rung = False
         self._next_cancel_look = now + _CANCEL_LOOK_SECONDS
-        self.run_once(member, slots=slots)
+        self._cycle(member, slots)
         return True
 
     def run_once(self, member: Membership, *, slots: int) -> None:
-        """One cycle: record what is pending, claim so many jobs at the most, obey cancels. Raises
-        StoreError; what was pending stays so."""
-        ended = self._held.recorder.pending
-        report = self._held.recorder.cycle(
+        """Record all that is pending, short ends first, and claim so many jobs at the most, obey
+        cancels. In as many cycles as it takes, until STORE_SECONDS are over: meant for a worker
+        that leaves, whose supervisor does not wait for ever.
+
+        Raises StoreError, StoreBusy if time was up; what is still pending stays so.
+        """
+        end = time.monotonic() + STORE_SECONDS
+        recorder = self._held.recorder
+        recorder.put_short_first()
+        self._cycle(member, slots)
+        while recorder.pending and not member.lost:
+            if time.monotonic() >= end:
+                raise StoreBusy(
+                    f"{counted(len(recorder.pending), 'end')} could not be recorded in the time "
+                    "that was left: those jobs run again"
+                )
+            self._cycle(member, 0)
+
+    def _cycle(self, member: Membership, slots: int) -> None:
+        """Record and claim as much as one cycle carries, obey cancels. Raises StoreError; what was
+        pending stays so."""
+        recorder = self._held.recorder
+        report = recorder.cycle(
             Wanted(
                 node=member.number,
                 queues=self._rotation.turn() if slots else (),
@@ -112,12 +134,12 @@ class Claimer:
             return
         for job, reason in report.cancels.items():
             self._held.executor.cancel(job, reason)
-        for end in ended:
+        for end in recorder.sent:
             if end.settlement is not COMPLETED:
                 self._note(end.settlement)
         self._held.executor.accept(report.claimed)
         if slots:
-            self.hungry = slots == len(report.claimed)
+            self.hungry = recorder.asked == len(report.claimed)
         if report.unrung:
             self._next_poll = min(self._next_poll, time.monotonic() + _UNRUNG_LOOK_SECONDS)
 

@@ -15,7 +15,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 from uuid import UUID
 
-from jobhost.errors import InvalidPayload
+from jobhost.errors import InvalidPayload, LeaseLost
 from jobhost.events import AttemptFailed, Events, FailedLate
 from jobhost.host.current import enter_job
 from jobhost.host.registry import Registry
@@ -92,7 +92,8 @@ class Executor:
         """Stop the loop thread, if it still answers, and let idle job threads end."""
         self._threads.close()
         self._closing = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        # One turn later: what a cancel in this turn has woken still runs.
+        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.stop)
         self._loop_thread.join(timeout=1.0)
 
     @property
@@ -280,7 +281,9 @@ class Executor:
             self._report_late(execution, error)
             return execution.ended(COMPLETED)
         stop, reason, began = execution.stop, execution.stop_reason, execution.started > 0
-        return self._settle(execution, outcome_of(error, stop, reason, began=began))
+        outcome = outcome_of(error, stop, reason, began=began)
+        # The store has refused its completion: the recorder hears the same, and tells the loss.
+        return self._settle(execution, outcome, quiet=isinstance(error, LeaseLost))
 
     def _end(self, execution: Execution, ended: Ended) -> None:
         """Put the attempt into the outbox, then free the slot: never the other way round, so
@@ -293,10 +296,10 @@ class Executor:
             self._outbox.put(ended)
         del self._running[execution.key]
 
-    def _settle(self, execution: Execution, outcome: Outcome) -> Ended:
+    def _settle(self, execution: Execution, outcome: Outcome, *, quiet: bool = False) -> Ended:
         chance = random.random()
         settlement = decide(outcome, execution.counts, execution.retry, chance)
-        if isinstance(outcome, Failed) or settlement.target is State.DEAD:
+        if not quiet and (isinstance(outcome, Failed) or settlement.target is State.DEAD):
             self._report(execution, settlement)
         return execution.ended(settlement)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from jobhost.clock import microseconds
 from jobhost.errors import StoreError
+from jobhost.events import Events, StoreBack, StoreTrouble
 from jobhost.store.plans.nodes import News, Pulse, heartbeat
 from jobhost.store.seam import Session, Store
 
@@ -25,6 +26,8 @@ class Heartbeat:
         store: Where the lease is.
         node: The node's number.
         lease_seconds: How long each renewal lasts; it is renewed three times as often.
+        events: Who hears, from the thread, of a store that fails: of the first failure in a row, of
+            each with another error, and of the end.
         on_lost: Called from the thread when the lease was lost; the thread then ends.
         on_news: Called from the thread with what a renewal has told.
     """
@@ -35,6 +38,7 @@ class Heartbeat:
         node: int,
         *,
         lease_seconds: float,
+        events: Events,
         on_lost: Callable[[], None],
         on_news: Callable[[News], None],
     ) -> None:
@@ -42,6 +46,8 @@ class Heartbeat:
         self._node = node
         self._lease_us = microseconds(lease_seconds)
         self._pause = lease_seconds / 3
+        self._events = events
+        self._trouble: str | None = None
         self._on_lost = on_lost
         self._on_news = on_news
         self._stop = threading.Event()
@@ -78,7 +84,21 @@ class Heartbeat:
                 if pulse.news is not None:
                     self._on_news(pulse.news)
                 pause = self._pause
-            except StoreError:
+                self._works()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the lease needs this thread
                 pause = min(_RETRY_SECONDS, self._pause)
+                self._fails(error, pause)
         if self._session is not None:
             self._session.close()
+
+    def _works(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            self._events.emit(StoreBack())
+
+    def _fails(self, error: Exception, pause: float) -> None:
+        """Tell it once. One that was given up for the end of this thread is no trouble."""
+        said = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+        if said != self._trouble and not self._stop.is_set():
+            self._trouble = said
+            self._events.emit(StoreTrouble(error=said, retry_seconds=pause))

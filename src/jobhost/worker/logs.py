@@ -4,7 +4,10 @@ Ids are fields of the record (`job`, `task`, `worker`), not only words of the me
 """
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 from jobhost.durations import format_seconds
 from jobhost.events import (
@@ -14,6 +17,7 @@ from jobhost.events import (
     JobsLost,
     JobsParked,
     LeaseEnded,
+    StoreBack,
     StoreTrouble,
     WorkerDraining,
     WorkerMade,
@@ -26,10 +30,23 @@ from jobhost.plurals import counted
 
 _log = logging.getLogger("jobhost.worker")
 
+_AGAIN_SECONDS: Final = (10.0, 600.0)
+"""Between lines about one and the same trouble of the store, at first and at the most."""
 
-def log_events(events: Events) -> None:
-    """Subscribe the log to everything that a worker tells."""
-    failures = _Failures()
+_FORGET_SECONDS: Final = 60.0
+"""After so long without it a trouble is a new one."""
+
+_TROUBLES_MAX: Final = 50
+"""Kept apart at a time: of more, each is a new one."""
+
+
+def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Subscribe the log to everything that a worker tells.
+
+    Args:
+        monotonic: Tells when a trouble that goes on is worth a line again.
+    """
+    failures, troubles = _Failures(), _Troubles(monotonic)
     events.subscribe(WorkerMade, failures.worker_made)
     events.subscribe(WorkerStarted, _started)
     events.subscribe(WorkerDraining, _draining)
@@ -40,7 +57,8 @@ def log_events(events: Events) -> None:
     events.subscribe(LeaseEnded, _lease_ended)
     events.subscribe(WorkerRescued, _rescued)
     events.subscribe(WorkerRetiring, _retiring)
-    events.subscribe(StoreTrouble, _trouble)
+    events.subscribe(StoreTrouble, troubles.trouble)
+    events.subscribe(StoreBack, troubles.back)
     events.subscribe(JobsParked, _parked)
 
 
@@ -152,11 +170,61 @@ def _retiring(event: WorkerRetiring) -> None:
     )
 
 
-def _trouble(event: StoreTrouble) -> None:
-    if event.retry_seconds is None:
-        _log.error("%s; leaves all the same, and others take over what it held", event.error)
-    else:
-        _log.error("%s; next try in %s", event.error, format_seconds(event.retry_seconds))
+@dataclass(slots=True)
+class _Said:
+    """One trouble: when it came last, when it is worth a line again, the wait before that, and how
+    many lines were left out since the last."""
+
+    last_at: float
+    next_at: float
+    wait_seconds: float
+    left_out: int = 0
+
+
+class _Troubles:
+    """Words what is wrong with the store: the first time at once, the same again after longer and
+    longer times. Threads share it: at worst a line comes twice."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._said: dict[str, _Said] = {}
+        self._is_open = False
+
+    def trouble(self, event: StoreTrouble) -> None:
+        if event.retry_seconds is None:
+            _log.error("%s; leaves all the same, and others take over what it held", event.error)
+            return
+        left_out = self._left_out(event.error)
+        if left_out is not None:
+            self._is_open = True
+            _log.error(
+                "%s; next try in %s%s",
+                event.error,
+                format_seconds(event.retry_seconds),
+                f" ({counted(left_out, 'line')} like this left out)" if left_out else "",
+            )
+
+    def back(self, event: StoreBack) -> None:
+        if self._is_open:
+            self._is_open = False
+            _log.info("the store works again")
+
+    def _left_out(self, error: str) -> int | None:
+        """How often it was left out before this line; None when this one is to be left out too."""
+        now, (first, longest) = self._monotonic(), _AGAIN_SECONDS
+        said = self._said.get(error)
+        if said is None or now >= said.last_at + _FORGET_SECONDS:
+            if len(self._said) >= _TROUBLES_MAX:
+                self._said.clear()
+            self._said[error] = _Said(now, now + first, first)
+            return 0 if said is None else said.left_out
+        said.last_at = now
+        if now < said.next_at:
+            said.left_out += 1
+            return None
+        wait = min(2 * said.wait_seconds, longest)
+        self._said[error] = _Said(now, now + wait, wait)
+        return said.left_out
 
 
 def _parked(event: JobsParked) -> None:

@@ -62,6 +62,7 @@ class Membership:
             store,
             self.number,
             lease_seconds=profile.lease_seconds,
+            events=events,
             on_lost=self.lose,
             on_news=self._hear,
         )

@@ -2,9 +2,10 @@
 
 What ended stays pending until a cycle that carried it was answered. After an error the
 outcome of that cycle is unknown; the store is then asked what it holds in the node's name,
-before anything is repeated.
+before anything is repeated. How much one cycle carries `portion.py` knows.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from jobhost.jobs.records import Ended
 from jobhost.jobs.retries import Retry
 from jobhost.store.plans.cycle import CycleReport, Wanted, read_back
 from jobhost.store.seam import Session
+from jobhost.worker.portion import Portion, weight
 
 Key = tuple[int, int]
 """Job and epoch."""
@@ -34,6 +36,9 @@ class Recorder:
     Args:
         session: The store thread's connection.
         events: Who hears of jobs that were lost.
+
+    `pending` is what the store has still to be told of, in order. Of the last cycle `sent` is what
+    it carried of that, and `asked` how many jobs it asked for.
     """
 
     def __init__(self, session: Session, events: Events) -> None:
@@ -41,21 +46,38 @@ class Recorder:
         self._events = events
         self.pending: list[Ended] = []
         self.doubtful = False
+        self.sent: Sequence[Ended] = ()
+        self.asked = 0
+        self._portion = Portion()
 
     def cycle(self, wanted: Wanted) -> CycleReport:
-        """Record what is pending and claim what is wanted, in one transaction.
+        """Record what is pending and claim what is wanted, in one transaction; of either as much
+        as one cycle should carry, so that some may be left for the next.
 
         Raises StoreError; what was pending is kept, and `doubtful` until `read_back`.
         """
-        ended = self.pending = _once_each(self.pending)
+        pending = self.pending = _once_each(self.pending)
+        sent = self.sent = self._portion.of(pending)
+        left = len(pending) - len(sent)
+        asked = self.asked = self._portion.slots(wanted.slots, left=left)
+        if asked != wanted.slots:
+            wanted = replace(wanted, slots=asked)
+        began = time.monotonic()
         try:
-            report = self._write_or_part(ended, wanted)
+            report = self._write_or_part(sent, wanted)
         except StoreError:
             self.doubtful = True
+            self._portion.failed(ended=len(sent), slots=asked)
             raise
-        self.pending = []
+        took = time.monotonic() - began
+        self._portion.answered(took, report.claimed, ended=len(sent), slots=asked)
+        self.pending = pending[len(sent) :]
         self._note_lost(report)
         return report
+
+    def put_short_first(self) -> None:
+        """Order what is pending by its length, for a worker that may not come to the end of it."""
+        self.pending = sorted(_once_each(self.pending), key=weight)
 
     def read_back(self, node: int, running: Collection[Key], unsent: Collection[Key]) -> set[Key]:
         """Compare what the store holds in this node's name with what is known here.

@@ -85,7 +85,10 @@ class Rescuer:
         by_id = {node.id: node for node in self._session.read(live_nodes)}
         rescued = 0
         for node_id in dead:
-            if (node := by_id.get(node_id)) is not None:
+            node = by_id.get(node_id)
+            if node is not None and node.number == me:
+                continue  # whatever is said of it, it lives
+            if node is not None:
                 rescued += self._rescue(node, me, died=True)
             self._store.forget_node(node_id)
         return rescued

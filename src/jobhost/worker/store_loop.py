@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jobhost.errors import StoreError, StoreGone
-from jobhost.events import Events, LeaseEnded, StoreTrouble
+from jobhost.events import Events, LeaseEnded, StoreBack, StoreTrouble
 from jobhost.host.registry import Registry
 from jobhost.jobs.records import Delivery
 from jobhost.store.plan import Plan
@@ -39,6 +39,12 @@ together. A task that blocks the loop does not hold up the others' ends for long
 
 _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 """First and longest pause after a store error."""
+
+
+def store_back_off() -> BackOff:
+    """The pauses of a worker whose store fails, from its start on."""
+    return BackOff(*_BACK_OFF_SECONDS)
+
 
 FirstPlan = Callable[[int], Plan[Delivery | None]]
 """Made for a node's number: claims what this worker starts with."""
@@ -113,7 +119,8 @@ class StoreLoop:
             idle_seconds=store.pace.poll_seconds,
         )
         self._drainer = Drainer(self._held, config, events, signals)
-        self._back_off = BackOff(*_BACK_OFF_SECONDS)
+        self._back_off = store_back_off()
+        self._in_trouble = False
 
     @property
     def executor(self) -> Executor:
@@ -142,7 +149,9 @@ class StoreLoop:
             self._start()
             while not self._drainer.leaving:
                 try:
-                    if not self._turn():
+                    if self._turn():
+                        self._works()
+                    else:
                         self._sleep()
                     self._back_off.succeeded()
                 except StoreError as error:
@@ -230,12 +239,19 @@ class StoreLoop:
             self._member.lost = True
             raise error
         pause = self._back_off.failed()
+        self._in_trouble = True
         self._events.emit(StoreTrouble(error=str(error), retry_seconds=pause))
         self._claimer.rung = True  # the look that failed may have been what somebody rang for
         end = time.monotonic() + pause
         while (now := time.monotonic()) < end and not self._drainer.leaving:
             self._drainer.run_once(now)
             self._member.bell.wait(min(end - now, LOOK_SECONDS))
+
+    def _works(self) -> None:
+        """A turn has spoken with the store."""
+        if self._in_trouble:
+            self._in_trouble = False
+            self._events.emit(StoreBack())
 
     def _leave(self) -> None:
         """Hand back what has not ended, and end the node. Without the store the end of this

@@ -4,23 +4,25 @@ import gc
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from jobhost.errors import UsageError
-from jobhost.events import Events, WorkerStopped
+from jobhost.errors import StoreBusy, StoreError, UsageError
+from jobhost.events import Events, StoreBack, StoreTrouble, WorkerStopped
 from jobhost.host.registry import Registry
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import DEFAULT_QUEUE, Options, resolve
+from jobhost.store.passing import passes
 from jobhost.worker.config import WorkerConfig
 from jobhost.worker.drain import Signal
 from jobhost.worker.executor import Executor
 from jobhost.worker.logs import log_events
 from jobhost.worker.outbox import Outbox
-from jobhost.worker.store_loop import FirstPlan, StoreLoop
+from jobhost.worker.store_loop import FirstPlan, StoreLoop, store_back_off
 
 EXIT_AT_ONCE: Final = 70
 """Exit code of a process that a second signal ended before everything was recorded."""
@@ -31,6 +33,11 @@ then wakes nobody; so the main thread never sleeps longer than this."""
 
 _LAST_MOMENT_SECONDS: Final = 1.9
 """After a second signal the process ends within two seconds, store or no store."""
+
+
+_START_SECONDS: Final = 120.0
+"""A worker that starts while its server is away waits so long: beyond a restart, and not for ever,
+since it may be the address that is wrong. Whoever keeps it running then starts it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,7 @@ class Worker:
                 main thread of a process of its own.
             first: A plan that claims the one job of this worker: it serves no queue then.
 
+        A server that is away at the start is waited for, for two minutes, unless there is `first`.
         Raises StoreError when the store cannot be opened or refuses `first`, and StoreGone when
         its file is deleted or replaced meanwhile. A store that cannot be reached at the end is
         told as StoreTrouble and is no error: the worker has done what it was asked to, and what
@@ -110,7 +118,10 @@ class Worker:
         supervisor that starts what has failed again must not start one that was stopped.
         """
         with self._owning_the_process() if signals else _nothing():
-            loop = self._loop = self._make_loop(first)
+            loop = self._loop = self._wait_for_loop(first)
+            if loop is None:
+                self.events.emit(WorkerStopped(ended=0, released=0))
+                return WorkerReport(ended=0, released=0, retired=False, stopped=True)
             thread = threading.Thread(target=self._run_loop, name="jobhost-store-loop", daemon=True)
             loop.executor.start()
             thread.start()
@@ -134,6 +145,36 @@ class Worker:
         self._signals.append(Signal.STOP)
         if self._loop is not None:
             self._loop.hurry()
+
+    def _wait_for_loop(self, first: FirstPlan | None) -> StoreLoop | None:
+        """The loop of a worker that has registered; None if it was stopped before. Raises
+        StoreError for what does not pass by itself, or has not passed in time; one that is made
+        for one job does not wait at all, since its caller does."""
+        back_off, end = store_back_off(), time.monotonic() + _START_SECONDS
+        failed = False
+        while True:
+            try:
+                loop = self._make_loop(first)
+            except StoreError as error:
+                pause = back_off.failed()
+                waits = first is None and (isinstance(error, StoreBusy) or passes(error))
+                if not waits or time.monotonic() + pause > end:
+                    raise
+                failed = True
+                self.events.emit(StoreTrouble(error=str(error), retry_seconds=pause))
+            else:
+                if failed:
+                    self.events.emit(StoreBack())
+                return loop
+            if not self._sleep_unless_stopped(pause):
+                return None
+
+    def _sleep_unless_stopped(self, seconds: float) -> bool:
+        """Returns whether nobody has asked the worker to stop meanwhile."""
+        end = time.monotonic() + seconds
+        while not self._stops and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _SIGNAL_LOOK_SECONDS))
+        return not self._stops
 
     def _make_loop(self, first: FirstPlan | None) -> StoreLoop:
         return StoreLoop(

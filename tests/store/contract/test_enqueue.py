@@ -10,7 +10,8 @@ from jobhost.ids import new_ids
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.states import State
 from jobhost.store.plans import look
-from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob
+from jobhost.store.plans.enqueue import Batch, NewJob
+from jobhost.store.plans.portions import BATCH_MAX
 
 from ..world import QUEUE, TASK, World, ended
 

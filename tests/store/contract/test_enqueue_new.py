@@ -5,7 +5,8 @@ import pytest
 from jobhost.errors import StoreError, StoreRefusedData
 from jobhost.ids import new_ids
 from jobhost.jobs.states import State
-from jobhost.store.plans.enqueue import BATCH_MAX, Batch, NewJob
+from jobhost.store.plans.enqueue import Batch, NewJob
+from jobhost.store.plans.portions import BATCH_MAX
 
 from ..world import QUEUE, TASK, World
 

@@ -38,6 +38,9 @@ HEALTHY = Server(
     synchronous_commit="on",
     now=0,
     autovacuum=True,
+    encoding="UTF8",
+    plan_cache_mode="force_generic_plan",
+    statement_timeout="15s",
 )
 
 
@@ -197,7 +200,7 @@ def test_a_schema_that_everybody_may_use_is_worth_a_note(own: str) -> None:
 
 LOGIN = Login(
     name="shop", superuser=False, schema_is_there=True, owner=False, usage=True, open_to_all=False,
-    lacks=[
+    may_create=True, database="shop", lacks=[
         Lack(role, "SELECT", "job", None) for role in needed_rights()
     ],
 )  # fmt: skip

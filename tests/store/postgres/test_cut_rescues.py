@@ -82,6 +82,11 @@ class Ward:
         return self.rescuer.run_once(self.me)
 
     @property
+    def dead(self) -> list[str]:
+        """Of whom there is proof."""
+        return self._store.dead_nodes()
+
+    @property
     def held(self) -> int:
         return int(ask(f"SELECT count(*) FROM {self.schema}.running")[0][0])
 
@@ -165,3 +170,13 @@ def test_a_while_after_a_rescue_the_looks_are_as_seldom_as_before(ward: Ward) ->
     assert ward.look() == 0
     ward.clock.now += NET
     assert ward.look() == 1
+
+
+def test_a_rescuer_does_not_bury_itself_whatever_is_said_of_it(ward: Ward) -> None:
+    assert ward.look() == 0
+    ward.claim(ward.me, 3)
+    ward.die("rescuer")
+    assert ward.look() == 0
+    assert ward.held == 3
+    assert ask(f"SELECT ended_at FROM {ward.schema}.node WHERE number = {ward.me}") == [(None,)]
+    assert ward.dead == ["rescuer"], "its proof is its own to remove"

@@ -27,7 +27,8 @@ REFUSED = "connection failed: connection to server at “db”, port 5432 failed
     ("said", "step"),
     [
         ('password authentication failed for user "app"', "refused the password; check"),
-        ('role "app" does not exist', "check user and pg_hba.conf"),
+        ('role "app" does not exist', "has no such role; create it, or change the user"),
+        ("unsupported startup parameter: options", "add pooler=transaction"),
         ('role "app" is not permitted to log in', "check user and pg_hba.conf"),
         ('no pg_hba.conf entry for host "1.2.3.4", user "app"', "check user and pg_hba.conf"),
         ('database "jobs" does not exist', "create the database"),

@@ -86,6 +86,15 @@ class Bench:
         wanted = Wanted(node=self.node, queues=[QUEUE], tasks=tasks, slots=slots)
         return self.recorder.cycle(wanted).claimed
 
+    def claim(self, count: int) -> list[Delivery]:
+        """So many jobs, in as many cycles as it takes."""
+        claimed: list[Delivery] = []
+        while len(claimed) < count:
+            more = self.cycle(slots=count - len(claimed))
+            assert more, f"only {len(claimed)} of {count} jobs are there"
+            claimed += more
+        return claimed
+
     def read_back(self, *running: Delivery) -> set[tuple[int, int]]:
         keys = {(delivery.job, delivery.epoch) for delivery in running}
         return self.recorder.read_back(self.node, keys, set())
@@ -194,7 +203,7 @@ def test_a_result_that_the_server_refuses_does_not_take_its_neighbours_down(
     ids = new_ids(9)
     store.write(lambda: store.hot.enqueue(batch_of(*ids)))
     bench = Bench(store)
-    batch = [ended(delivery) for delivery in bench.cycle()]
+    batch = [ended(delivery) for delivery in bench.claim(9)]
     batch[4] = batch[4]._replace(result=value)
     bench.cycle(*batch)
     found = [store.read(lambda one=one: look.show(one)) for one in ids]
@@ -210,7 +219,7 @@ def test_a_rescue_whose_answer_is_lost_goes_on_with_what_is_left(
 ) -> None:
     direct.write(lambda: direct.hot.enqueue(batch_of(*new_ids(5))))
     bench = Bench(direct)
-    bench.cycle()
+    bench.claim(5)
     new = nodes.NewNode(
         id="b", host="here", pid=1, version="1", slots=1, queues=[QUEUE], tasks=[TASK],
         lease_us=600_000_000,

@@ -321,7 +321,7 @@ def test_a_server_that_is_read_only_for_a_while_is_waited_for(site: Site) -> Non
                 site.server.ask(f"SELECT pg_terminate_backend({pid})")
             with pytest.raises((StoreReadOnly, StoreUnavailable)):
                 note.enqueue(1)
-            with pytest.raises(StoreReadOnly, match="connect to the primary"):
+            with pytest.raises(StoreReadOnly, match="default_transaction_read_only is on; set it"):
                 note.enqueue(1)
             until(lambda: any("read-only" in t.error for t in worker.troubles))
         job = note.enqueue(1)
@@ -352,7 +352,7 @@ def test_no_connection_left_is_said_and_waited_for(site: Site) -> None:
     ("more", "words"),
     [
         ("dbname=nowhere", "create the database"),
-        ("user=nobody_at_all", "check user and pg_hba.conf"),
+        ("user=nobody_at_all", "has no such role; create it, or change the user"),
         ("host=/nowhere", "check the address, and that it runs"),
     ],
 )

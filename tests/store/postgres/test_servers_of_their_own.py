@@ -134,9 +134,9 @@ def test_on_a_standby_a_producer_and_a_worker_are_sent_to_the_primary_until_it_i
             def double(number: int) -> int:
                 return 2 * number
 
-            with pytest.raises(StoreReadOnly, match="perhaps a standby; connect to the primary"):
+            with pytest.raises(StoreReadOnly, match="is a standby; connect to the primary"):
                 double.enqueue(1)
-            with pytest.raises(StoreReadOnly, match="perhaps a standby; connect to the primary"):
+            with pytest.raises(StoreReadOnly, match="is a standby; connect to the primary"):
                 host.worker().run()
             with closing(psycopg.connect(address, autocommit=True)) as beside:
                 beside.execute("SELECT pg_promote()")

@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from jobhost.clock import Instant
 from jobhost.store.plan import Plan, Statement
-
-BATCH_MAX: Final = 1000
-"""Jobs of one transaction: enough that its fixed cost vanishes, few enough that others wait
-some milliseconds at most."""
 
 
 class NewJob(NamedTuple):
@@ -25,7 +21,7 @@ class Batch:
     """Jobs of one task with the same options; they are accepted all or not at all.
 
     `run_at` or `delay_us`, if given, make them due later; a delay counts from the
-    store's present time. At most BATCH_MAX jobs.
+    store's present time. At most one portion of jobs, see `store.plans.portions`.
     """
 
     task: str

@@ -1,8 +1,8 @@
 """Wake-up by NOTIFY. It is a hint: a lost one costs a wait until the next poll, never a job."""
 
 import random
-import select
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from psycopg import sql
 
 from jobhost.store.plan import Row
 from jobhost.store.postgres.shared import SharedConnection
+from jobhost.store.readable import until_readable
 from jobhost.store.seam import Ring
 
 CHANNEL: Final = "wake"
@@ -51,24 +52,16 @@ class NotifyBell:
         self._inner.settimeout(0)
         self._striker.settimeout(0)
         self._heard: deque[Ring] = deque()
+        self._sleeper = 0
         self._tries = 0
         self._next_try = 0.0
         connection.tell(self._hear)
 
     def wait(self, timeout_seconds: float) -> Ring:
         """Sleep until somebody rings or the time is over; for what another process rang."""
+        self._sleeper = threading.get_ident()
         if not self._heard:
-            end = time.monotonic() + timeout_seconds
-            self._find_ears()
-            watched: list[int] = [self._inner.fileno()]
-            if (server := self._connection.fileno()) is not None:
-                watched.append(server)
-            elif self._connection.is_deaf:
-                end = min(end, self._next_try)
-            with suppress(OSError, ValueError):  # the connection may have just been closed
-                ready, _, _ = select.select(watched, [], [], max(0.0, end - time.monotonic()))
-                if server in ready:
-                    self._connection.listen_up()
+            self._sleep(time.monotonic() + timeout_seconds)
         with suppress(OSError):
             while self._inner.recv(1):
                 pass
@@ -88,11 +81,24 @@ class NotifyBell:
         for end in (self._inner, self._striker):
             end.close()
 
+    def _sleep(self, end: float) -> None:
+        """Until there is something to hear, or this instant in monotonic seconds."""
+        self._find_ears()
+        watched = [self._inner.fileno()]
+        if (server := self._connection.fileno()) is not None:
+            watched.append(server)
+        elif self._connection.is_deaf:
+            end = min(end, self._next_try)
+        if not self._heard and server in until_readable(watched, end - time.monotonic()):
+            self._connection.listen_up()
+
     def _hear(self, ring: Ring) -> None:
         """It may have been read by another thread, as part of the answer to its statement: the
-        sleeper would find nothing on the connection any more."""
+        sleeper would find nothing on the connection any more. The sleeper itself looks at what
+        was heard before it sleeps."""
         self._heard.append(ring)
-        self.ring()
+        if threading.get_ident() != self._sleeper:
+            self.ring()
 
     def _find_ears(self) -> None:
         """A worker without work need not speak to a server that has come back, but must hear it.

@@ -370,6 +370,12 @@ def _refuse_unfit(raw: Raw) -> None:
             "job would not wait for your commit: open a transaction around it (psycopg: 'with "
             "connection.transaction()', Django: 'with transaction.atomic()'), or use enqueue"
         )
+    if getattr(raw, "_tpc", None) is not None:  # the driver tells it in no other way
+        raise UsageError(
+            "this connection is in a two-phase transaction, which PostgreSQL does not prepare once "
+            "a notice was sent in it, as jobs do: commit the job in one phase, or write down in "
+            "yours that it is due"
+        )
     if raw.info.encoding not in _ENCODINGS:
         raise UsageError(
             f"this connection has the client_encoding {raw.info.encoding!r}: jobs are text in "

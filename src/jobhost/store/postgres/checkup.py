@@ -33,11 +33,13 @@ from jobhost.store.postgres.judgement import (
     Server,
     judge_clocks,
     judge_connections,
+    judge_encoding,
     judge_holders,
     judge_login,
     judge_notices,
     judge_pooler,
     judge_server,
+    judge_settings,
     judge_tables,
 )
 from jobhost.store.postgres.roles import needed_rights
@@ -87,10 +89,13 @@ class _Look:
         skew = (server.now - (before + after) / 2) / 1_000_000
         unsure = (after - before) / 2_000_000
         self._autovacuum_is_on = server.autovacuum
+        target = self._connection.target
         return [
             *judge_server(server),
+            *judge_encoding(server.encoding),
+            *judge_settings(server, str(target.parameters.get("options") or "")),
             judge_clocks(skew, unsure),
-            *judge_pooler(pooled=self._connection.target.pooled),
+            *judge_pooler(pooled=target.pooled),
         ]
 
     def _login(self) -> list[Finding]:

@@ -162,7 +162,7 @@ class Completions:
                 return raw, begun.pop_all()
             _end(raw)
         with _faults(self._target):
-            raw = psycopg.Connection.connect(**self._target.parameters, autocommit=True)
+            raw = psycopg.Connection.connect(**self._target.for_tasks, autocommit=True)
         _set_up(raw, self._target)
         with ExitStack() as begun:
             begun.callback(_end_unless_begun, raw)
@@ -179,7 +179,7 @@ class Completions:
                     return raw, begun.pop_all()
             _end(raw)
         with _faults(self._target):
-            raw = await psycopg.AsyncConnection.connect(**self._target.parameters, autocommit=True)
+            raw = await psycopg.AsyncConnection.connect(**self._target.for_tasks, autocommit=True)
         _set_up(raw, self._target)
         async with AsyncExitStack() as begun:
             begun.callback(_end_unless_begun, raw)

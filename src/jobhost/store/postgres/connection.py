@@ -29,6 +29,9 @@ else."""
 
 _MIGRATION_SECONDS: Final = 600
 
+_ISOLATION: Final = "read committed"
+"""Said in each transaction behind a pooler, where it cannot be said while connecting."""
+
 _STUCK: Final = ("0A000", "25006", "26000", "42P05")
 """Codes of errors that are the connection's own."""
 
@@ -104,7 +107,7 @@ class PostgresConnection:
         """Open the transaction of a migration: one at a time, patient with itself, and impatient
         with the locks that it needs, since whoever waits behind it waits as well."""
         self.begin()
-        self._plain("BEGIN")
+        self._plain(f"BEGIN; SET LOCAL transaction_isolation = '{_ISOLATION}'")
         self._in_transaction = True
         self._plain(f"SET LOCAL statement_timeout = '{_MIGRATION_SECONDS}s'")
         self._plain("SET LOCAL lock_timeout = '1min'")
@@ -155,27 +158,39 @@ class PostgresConnection:
             self._held[:] = [self._raw]
             self._prepared = Prepared(self._raw, lasting=not self._target.pooled)
             watch(self._wait)
+            self._set_up(self._prepared)
             if self._on_open is not None:
                 self._on_open(self._raw)
         except DRIVER_ERRORS as error:
+            standby = None if self._raw is None else _is_standby(self._raw)
             self.drop()
-            raise translate(error, self._target.place, connecting=True) from error
+            place = self._target.place
+            raise translate(error, place, connecting=True, standby=standby) from error
         return self._prepared
 
+    def _set_up(self, prepared: Prepared) -> None:
+        """Set what cannot be asked for while connecting."""
+        if self._target.pooled or not _times_transactions(prepared.raw):
+            return
+        self._wait.begin(prepared.raw)
+        try:
+            prepared.command("SET transaction_timeout = 0")
+        finally:
+            self._wait.end()
+
     def _connect(self) -> "psycopg.Connection[Row]":
-        target = self._target
-        parameters = dict(target.parameters)
-        if not target.pooled:
-            own = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
-            parameters["options"] = f"{own} {parameters.get('options') or ''}".strip()
-        raw = psycopg.Connection.connect(**parameters, autocommit=True)
+        raw = psycopg.Connection.connect(**self._target.for_store, autocommit=True)
         raw.prepare_threshold = None
         raw.adapters.register_dumper(int, Int8BinaryDumper)
         arrays.register(raw)
         return raw
 
     def _open_transaction(self, name: str) -> None:
-        settings = dict(SETTINGS) if self._target.pooled else {}
+        settings = {}
+        if self._target.pooled:
+            settings = {"transaction_isolation": _ISOLATION, **SETTINGS}
+            if _times_transactions(self._opened().raw):
+                settings["transaction_timeout"] = "0"
         if name in _SLOW:
             settings["statement_timeout"] = f"{_SLOW[name]}s"
         local = [f"SET LOCAL {key} = '{value}'" for key, value in settings.items()]
@@ -209,9 +224,10 @@ class PostgresConnection:
         """The error in jobhost's words. A connection that would fail in the same way for ever is
         left: to a server that has become a standby, or with statements prepared for another
         schema, or on another server behind a pooler."""
+        standby = None if self._raw is None else _is_standby(self._raw)
         if getattr(error, "sqlstate", None) in _STUCK:
             self.drop()
-        return translate(error, self._target.place)
+        return translate(error, self._target.place, standby=standby)
 
     def _refuse_other_process(self) -> None:
         if self._pid != os.getpid():
@@ -219,6 +235,19 @@ class PostgresConnection:
                 "this connection was opened before a fork and cannot be used in the child: "
                 "open the worker after forking"
             )
+
+
+def _times_transactions(raw: "psycopg.Connection[Row]") -> bool:
+    """Whether the server has a time-out for whole transactions, as since PostgreSQL 17. It would
+    end the connection, and a migration; it cannot be set while connecting, since an older server
+    refuses what it does not know."""
+    return raw.info.server_version >= 170_000
+
+
+def _is_standby(raw: "psycopg.Connection[Row]") -> bool | None:
+    """What the server says of itself unasked; None: a pooler keeps it back."""
+    told = None if raw.closed else raw.info.parameter_status("in_hot_standby")
+    return None if told is None else told == "on"
 
 
 def _let_go(held: "list[psycopg.Connection[Row]]", pid: int) -> None:

@@ -17,6 +17,13 @@ from jobhost.errors import (
 )
 
 REFUSED_RIGHT: Final = "42501"
+READ_ONLY: Final = "25006"
+
+NO_SCHEMA: Final = "JH001"
+"""Of an error that a migration raises itself, with the right that is missing."""
+
+_NO_ROLE: Final = "no role"
+_NO_TLS: Final = "no TLS"
 
 _POOLER: Final = "is reached through a pooler, it seems: add pooler=transaction to the address"
 
@@ -25,12 +32,27 @@ _Told = tuple[type[StoreError], str]
 
 _BY_STATE: Final[dict[str, _Told]] = {
     "0A000": (StoreUnavailable, "has another schema than before, or cannot do this; repeat"),
-    "25006": (StoreReadOnly, "is read-only, perhaps a standby; connect to the primary"),
+    READ_ONLY: (
+        StoreReadOnly,
+        "is read-only: it is a standby, or default_transaction_read_only is on; connect to the "
+        "primary, or set that off",
+    ),
+    "25P02": (
+        StoreError,
+        "takes nothing more in a transaction of which a statement has failed; roll back first, to "
+        "a savepoint if there is one",
+    ),
     "25P03": (StoreUnavailable, "ended a transaction that stood still; repeat"),
     "25P04": (StoreUnavailable, "ended a transaction that took too long; repeat later"),
     "26000": (StoreUnavailable, _POOLER),
     "28000": (StoreUnavailable, "refused the login; check user and pg_hba.conf"),
     "28P01": (StoreUnavailable, "refused the password; check the address"),
+    _NO_ROLE: (StoreUnavailable, "has no such role; create it, or change the user in the address"),
+    _NO_TLS: (
+        StoreUnavailable,
+        "offers no TLS, and sslmode asks for it; turn it on at the server, or ask for less",
+    ),
+    NO_SCHEMA: (StoreUnavailable, "lets this login make no schema; have it granted, or made"),
     "3D000": (StoreUnavailable, "does not exist; create the database, or change the address"),
     "3F000": (SchemaMismatch, "has no jobhost schema; run 'jobhost migrate'"),
     "40001": (StoreBusy, "could not order two transactions; repeat"),
@@ -78,7 +100,21 @@ _NOTICES: Final[_Told] = (
 )
 """It has the code of a value that is too large, and is nobody's value's fault."""
 
+_STANDBY: Final[_Told] = (StoreReadOnly, "is a standby; connect to the primary")
+_PRIMARY: Final[_Told] = (
+    StoreReadOnly,
+    "is read-only, though no standby: default_transaction_read_only is on; set it off for the "
+    "server, the database or the role",
+)
+
+_BY_LIBRARYS_WORDS: Final = {
+    "no password supplied": "28P01",
+    "not support SSL": _NO_TLS,
+}
+"""What the driver's library says before the server could."""
+
 _BY_WORDS: Final = {
+    "unsupported startup parameter": "26000",
     "password authentication failed": "28P01",
     "pg_hba.conf": "28000",
     "is not permitted to log in": "28000",
@@ -92,7 +128,7 @@ _BY_WORDS: Final = {
     "not currently accepting": "55000",
     "not yet accepting": "57P03",
     "not accepting connections": "57P03",
-    "role ": "28000",
+    "role ": _NO_ROLE,
     "database ": "3D000",
 }
 """A login that is refused has no code, only words behind FATAL, of which the first found counts. A
@@ -102,13 +138,16 @@ DRIVER_ERRORS: Final = (psycopg.Error, UnicodeError, OverflowError)
 """What the driver raises: its own errors, and Python's for values that it cannot send."""
 
 
-def translate(error: Exception, where: str, *, connecting: bool = False) -> StoreError:
+def translate(
+    error: Exception, where: str, *, connecting: bool = False, standby: bool | None = None
+) -> StoreError:
     """The jobhost error for a driver error. The caller raises it `from` that.
 
     Args:
         error: What the driver raised.
         where: The server and database, without secrets.
         connecting: While a connection was made, and not on one that had been there.
+        standby: Whether the server is one; None if that is not known.
     """
     if not isinstance(error, psycopg.Error):
         return StoreRefusedData(f"{where} refused a value: {error}")
@@ -116,6 +155,8 @@ def translate(error: Exception, where: str, *, connecting: bool = False) -> Stor
     state = error.sqlstate or _state_of_login(message)
     if state == "54000" and str(error.diag.source_file).endswith("async.c"):
         kind, what = _NOTICES
+    elif state == READ_ONLY and standby is not None:
+        kind, what = _STANDBY if standby else _PRIMARY
     elif state in _BY_STATE:
         kind, what = _BY_STATE[state]
     elif state[:2] in _BY_CLASS:
@@ -132,6 +173,5 @@ def translate(error: Exception, where: str, *, connecting: bool = False) -> Stor
 
 def _state_of_login(message: str) -> str:
     _, refusal, refused = message.partition("FATAL:")
-    if not refusal:  # said by the driver's library, before the server could
-        return "28P01" if "no password supplied" in message else ""
-    return next((state for words, state in _BY_WORDS.items() if words in refused), "")
+    known, said = (_BY_WORDS, refused) if refusal else (_BY_LIBRARYS_WORDS, message)
+    return next((state for words, state in known.items() if words in said), "")

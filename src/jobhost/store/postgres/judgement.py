@@ -1,5 +1,6 @@
 """What the rows of a checkup mean: pure functions from what the server says to findings."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -8,6 +9,7 @@ from jobhost.plurals import counted
 from jobhost.store.checkup import NAMED_MAX, Finding, name_some, note, ok, problem, warning
 from jobhost.store.plan import Row
 from jobhost.store.postgres.roles import needed_rights
+from jobhost.store.postgres.target import SETTINGS
 
 OLDEST: Final = 150_000
 """PostgreSQL 15, as the server counts."""
@@ -42,6 +44,9 @@ class Server(NamedTuple):
     synchronous_commit: str
     now: int
     autovacuum: bool
+    encoding: str
+    plan_cache_mode: str
+    statement_timeout: str
 
 
 class Lack(NamedTuple):
@@ -54,7 +59,8 @@ class Lack(NamedTuple):
 
 
 class Login(NamedTuple):
-    """What a login may do. `open_to_all`: everybody has USAGE on the schema."""
+    """What a login may do. `open_to_all`: everybody has USAGE on the schema; `may_create`: schemas
+    in this database."""
 
     name: str
     superuser: bool
@@ -62,6 +68,8 @@ class Login(NamedTuple):
     owner: bool
     usage: bool
     open_to_all: bool
+    may_create: bool
+    database: str
     lacks: list[Lack]
 
 
@@ -109,6 +117,47 @@ def judge_server(server: Server) -> Iterator[Finding]:
         yield ok("durability", f"synchronous_commit is {server.synchronous_commit}")
 
 
+def judge_encoding(encoding: str) -> list[Finding]:
+    """Whether every text can be stored."""
+    if encoding == "UTF8":
+        return []
+    if encoding == "SQL_ASCII":
+        sentence = "the database's encoding is SQL_ASCII: it does not know which text is which"
+    else:
+        sentence = f"the database's encoding is {encoding}: a job with other characters is refused"
+    return [
+        warning(
+            "encoding",
+            sentence,
+            "have the store in a database made with ENCODING 'UTF8' TEMPLATE template0",
+        )
+    ]
+
+
+def judge_settings(server: Server, given: str) -> list[Finding]:
+    """Whether what this connection asked for has arrived.
+
+    Args:
+        server: What it says.
+        given: Options of the address, which may say otherwise.
+    """
+    lost = [
+        name
+        for name in ("plan_cache_mode", "statement_timeout")
+        if getattr(server, name) != SETTINGS[name] and name not in given
+    ]
+    if not lost:
+        return []
+    return [
+        warning(
+            "settings",
+            f"the settings of this connection have not arrived ({', '.join(lost)}): a pooler drops "
+            "them, it seems, so that statements may become slow and wait for ever",
+            "add pooler=transaction to the address, whatever the pooler's mode",
+        )
+    ]
+
+
 def judge_clocks(skew_seconds: float, unsure_seconds: float) -> Finding:
     """The server's clock against this machine's; leases and due times are the server's."""
     ahead = "ahead of" if skew_seconds > 0 else "behind"
@@ -139,7 +188,7 @@ def judge_pooler(*, pooled: bool) -> list[Finding]:
 def judge_login(login: Login) -> list[Finding]:
     """What the login may do, and whether that is more than it should."""
     if not login.schema_is_there:
-        return []
+        return [] if login.may_create else [_no_maker(login)]
     found = []
     if login.open_to_all:
         found.append(note("schema", "everybody who can connect may use the schema", _ROLES_STEP))
@@ -163,6 +212,23 @@ def judge_login(login: Login) -> list[Finding]:
         sentence = f"{who} has no role's rights; as {nearest} it lacks {missing}"
         found.append(problem("rights", sentence, _ROLES_STEP))
     return found
+
+
+def _no_maker(login: Login) -> Finding:
+    database, name = (_quoted(word) for word in (login.database, login.name))
+    return note(
+        "rights",
+        f"login {login.name!r} may not make the schema",
+        "run 'jobhost migrate' as one that may, or first: "
+        f"GRANT CREATE ON DATABASE {database} TO {name}",
+    )
+
+
+def _quoted(name: str) -> str:
+    """As SQL writes it."""
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _words(lack: Lack) -> str:

@@ -18,6 +18,11 @@ _FOLDER: Final = Path(__file__).parent / "migrations"
 _LEDGER: Final = """
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'jobhost') THEN
+        IF NOT has_database_privilege(current_database(), 'CREATE') THEN
+            RAISE EXCEPTION 'GRANT CREATE ON DATABASE % TO %;',
+                quote_ident(current_database()), quote_ident(current_user)
+                USING ERRCODE = 'JH001';
+        END IF;
         CREATE SCHEMA jobhost.;
     END IF;
 END $$;

@@ -42,8 +42,8 @@ BEGIN
             coalesce(enqueue.priority::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF NOT isfinite(enqueue.run_at) THEN
-        RAISE EXCEPTION 'run_at must be an instant; got %', enqueue.run_at
+    IF enqueue.run_at < '0001-01-01 00:00+00' OR enqueue.run_at >= '10000-01-01 00:00+00' THEN
+        RAISE EXCEPTION 'run_at must be an instant of the years 1 to 9999 of UTC; got %', enqueue.run_at
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
 

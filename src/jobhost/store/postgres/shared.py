@@ -1,10 +1,12 @@
 """The process's own connection: threads take turns with it, and its worker listens on it."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg
+from psycopg.pq import PGnotify
 
 from jobhost.errors import StoreError
 from jobhost.store.plan import Reply, Row, Statement
@@ -22,6 +24,7 @@ class SharedConnection:
 
     def __init__(self, target: Target) -> None:
         self._mutex = threading.Lock()
+        self._holder: int | None = None
         self._hearers: list[Callable[[Ring], None]] = []
         self._listen: Callable[[psycopg.Connection[Row]], None] | None = None
         self._connection = PostgresConnection(target, self._set_up)
@@ -30,9 +33,10 @@ class SharedConnection:
         """Wait for the turn within this process, then make ready for a transaction."""
         self._mutex.acquire()
         try:
+            self._holder = threading.get_ident()
             self._connection.begin()
         except BaseException:
-            self._mutex.release()
+            self._let_go()
             raise
 
     def execute(self, statement: Statement) -> Reply:
@@ -45,9 +49,14 @@ class SharedConnection:
         self._pass_on()
 
     def rollback(self) -> None:
-        """Undo, and let the next thread in."""
-        self._connection.rollback()
-        self._pass_on()
+        """Undo, and let the next thread in. Nothing to undo once it is in: an interrupt may have
+        come right behind the commit."""
+        if self._holder != threading.get_ident():
+            return
+        try:
+            self._connection.rollback()
+        finally:
+            self._pass_on()
 
     def reading(self) -> "SharedLook":
         """This connection for a plan that only reads."""
@@ -94,10 +103,10 @@ class SharedConnection:
         except psycopg.Error:
             self._connection.drop()
         finally:
-            if self.is_deaf:
-                with suppress(StoreError):
-                    self._connection.begin()
-            self._mutex.release()
+            try:
+                self._find_ears()
+            finally:
+                self._mutex.release()
 
     def hurry(self, seconds: float) -> None:
         """No wait for the server is longer than this from now on, in any thread."""
@@ -113,25 +122,49 @@ class SharedConnection:
             self._connection.close()
 
     def _set_up(self, raw: "psycopg.Connection[Row]") -> None:
-        raw.add_notify_handler(self._note)
+        # The driver's own handlers get text, and a notice need not be any: whoever may connect to
+        # the database may send one.
+        note = weakref.WeakMethod(self._note)  # or the connection would keep its owner alive
+
+        def hear(notice: PGnotify) -> None:
+            if (tell := note()) is not None:
+                tell(notice)
+
+        raw.pgconn.notify_handler = hear
         if self._listen is not None:
             self._listen(raw)
             self._hear(Ring.READY | Ring.DUE)  # what was sent while nobody listened is not known
 
-    def _note(self, notice: psycopg.Notify) -> None:
-        self._hear(_meaning(notice.payload))
+    def _find_ears(self) -> None:
+        """Open another connection if this one is needed to listen. If that fails nobody knows what
+        is missed: whoever then looks at the store hears what is wrong with it, and says so."""
+        if self.is_deaf:
+            try:
+                self._connection.begin()
+            except StoreError:
+                self._hear(Ring.READY | Ring.DUE)
+
+    def _note(self, notice: PGnotify) -> None:
+        self._hear(_meaning(notice.extra))
 
     def _pass_on(self) -> None:
         """Let the next thread in. A notice that came right behind the last answer was read from the
         socket with it: the socket wakes nobody any more."""
-        raw = self._connection.raw
-        if self._listen is not None and raw is not None and not raw.closed:
-            self._read_notices(raw)
+        try:
+            raw = self._connection.raw
+            if self._listen is not None and raw is not None and not raw.closed:
+                with suppress(psycopg.Error):  # its end shows when it is used next
+                    self._read_notices(raw)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._holder = None
         self._mutex.release()
 
     def _read_notices(self, raw: "psycopg.Connection[Row]") -> None:
         while (notice := raw.pgconn.notifies()) is not None:
-            self._hear(_meaning(notice.extra.decode()))
+            self._note(notice)
 
     def _hear(self, ring: Ring) -> None:
         for hearer in list(self._hearers):
@@ -164,6 +197,6 @@ class SharedLook:
         self._shared.rollback()
 
 
-def _meaning(payload: str) -> Ring:
+def _meaning(payload: bytes) -> Ring:
     """What a notice says: that of a scheduled job has a word."""
-    return Ring.DUE if payload == "due" else Ring.READY
+    return Ring.DUE if payload == b"due" else Ring.READY

@@ -3,7 +3,6 @@ for a worker's heartbeat."""
 
 import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from jobhost.clock import Clock, SystemClock
-from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
+from jobhost.errors import SchemaMismatch, StoreError
 from jobhost.jobs.records import Ended
 from jobhost.store import presence
 from jobhost.store.checkup import Finding
@@ -146,11 +145,13 @@ class PostgresStore:
 
     def attend(self, node: str) -> presence.LockedFile:
         """Hold proof towards the others on this machine that this node lives."""
-        return presence.LockedFile(self._folder(), node)
+        self._proofs = None  # the system may have removed the place that it had given
+        return presence.attend_in(self._folder(), node)
 
     def dead_nodes(self) -> list[str]:
         """Nodes of this machine whose process is proven to be gone."""
-        return presence.dead_nodes(self._folder())
+        folder = self._folder()
+        return presence.dead_nodes(folder) if presence.is_private(folder) else []
 
     def forget_node(self, node: str) -> None:
         """Remove the files of a node that was rescued."""
@@ -194,18 +195,10 @@ class PostgresStore:
 
     def _folder(self) -> Path:
         """Where the workers of this user and machine keep their proof of life for this store."""
-        if self._proofs is not None:
-            return self._proofs
-        key = hashlib.sha256(self._target.url.encode()).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"jobhost-{os.getuid()}" / key
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"{folder}, the folder of this machine's workers, cannot be made: {error.strerror}"
-            ) from error
-        self._proofs = folder
-        return folder
+        if self._proofs is None:
+            key = hashlib.sha256(self._target.url.encode()).hexdigest()[:16]
+            self._proofs = presence.users_folder() / key
+        return self._proofs
 
 
 class _Process:

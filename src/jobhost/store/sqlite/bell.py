@@ -5,7 +5,6 @@ full buffer, a dead listener or a missing folder loses nothing, since workers al
 """
 
 import os
-import select
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from jobhost.store.readable import until_readable
 from jobhost.store.seam import Ring
 
 _SUFFIX: Final = ".bell"
@@ -40,12 +40,13 @@ class SocketBell:
 
     def wait(self, timeout_seconds: float) -> Ring:
         """Sleep until somebody rings or the time is over; for what another process rang."""
-        ready, _, _ = select.select([self._outer, self._inner], [], [], max(0.0, timeout_seconds))
+        ends = {end.fileno(): end for end in (self._outer, self._inner)}
+        ready = until_readable(ends, timeout_seconds)
         for ringing in ready:
             with suppress(OSError):
-                while ringing.recv(1):
+                while ends[ringing].recv(1):
                     pass
-        return _ANYTHING if self._outer in ready else Ring.SILENCE
+        return _ANYTHING if self._outer.fileno() in ready else Ring.SILENCE
 
     def ring(self) -> None:
         """Wake the sleeper from another thread of this process."""

@@ -92,6 +92,7 @@ def _inside(connection: SqliteConnection, target: Target) -> Iterator[Finding]:
             f"the jobs of this store were moved to {moved_to}, and it can only be read",
             "set JOBHOST_URL, or the address in the program, to that one",
         )
+        return  # nobody is to work here any more
     yield judge_clock(ask(_first("latest_instant")) - target.clock.now())
     yield from judge_nodes(ask(live_nodes))
     queues, served = ask(plans.waiting_queues), ask(served_queues)

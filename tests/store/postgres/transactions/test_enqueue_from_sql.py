@@ -123,7 +123,7 @@ def test_a_repeat_under_the_same_id_changes_nothing(pg_host: JobHost) -> None:
         ("'pack', jsonb_build_object('a', repeat('x', 1048576))", "args take 10485.. bytes"),
         ("'pack', priority => 101", "from -100 to 100, higher first; got 101"),
         ("'pack', priority => NULL", "from -100 to 100, higher first; got NULL"),
-        ("'pack', run_at => 'infinity'", "run_at must be an instant; got infinity"),
+        ("'pack', run_at => 'infinity'", "of the years 1 to 9999 of UTC; got infinity"),
     ],
 )
 def test_wrong_use_is_refused_in_words(pg_host: JobHost, arguments: str, said: str) -> None:

@@ -1,4 +1,4 @@
--- Who this login is, and which of the rights in :wanted, a JSON list of objects, it lacks.
+-- Who this login is, whether it could make a schema in which database, and which of the rights in :wanted, a JSON list of objects, it lacks.
 SELECT
     current_user::text,
     (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
@@ -6,6 +6,8 @@ SELECT
     coalesce(pg_has_role(n.nspowner, 'USAGE'), false),
     coalesce(has_schema_privilege(n.oid, 'USAGE'), false),
     coalesce(has_schema_privilege('public', n.oid, 'USAGE'), false),
+    has_database_privilege(current_database(), 'CREATE'),
+    current_database()::text,
     coalesce((SELECT json_agg(json_build_array(w.role, w.right, w.on, w.column)) FROM (
         SELECT w.*, c.oid, c.relkind FROM json_to_recordset(:wanted)
             AS w (role text, kind text, "on" text, "right" text, "column" text)
