@@ -59,6 +59,7 @@ crashed = st.builds(
     Crashed,
     error=errors,
     proven=st.booleans(),
+    suspect=st.booleans(),
     lost_deliveries=st.integers(1, 2 * MAX_LOST_DELIVERIES),
     cancel_reason=st.none() | reasons,
 )
@@ -150,7 +151,7 @@ def test_a_crash_ends_the_job_exactly_at_its_limits(outcome: Crashed, counts: Co
     ):
         expected = State.DEAD
     else:
-        expected = State.READY
+        expected = State.BLOCKED if outcome.suspect else State.READY
     assert settlement.target is expected
     assert settlement.error == outcome.error
 

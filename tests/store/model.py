@@ -43,6 +43,8 @@ class Job:
     cancel: str | None = None
     outcomes: list[str] = field(default_factory=list)
     lost_deliveries: int = 0
+    suspect_of: int | None = None
+    last_crash_of: int | None = None
 
     @property
     def standing(self) -> Standing:
@@ -125,6 +127,7 @@ class Model:
         if not may(Move.REDRIVE, job.state, State.READY):
             return False
         job.deliveries = job.failures = job.crashes = job.lost_deliveries = 0
+        job.last_crash_of = None
         self._ready(job, Move.REDRIVE, FRESH)
         return True
 
@@ -142,10 +145,7 @@ class Model:
         tasks = self.nodes[node].tasks
         taken = [job for job in self.standing_in(State.READY) if job.task in tasks][:slots]
         for job in taken:
-            self._move(job, Move.CLAIM, State.RUNNING)
-            job.node, job.claimed_at = node, self.now
-            job.epoch += 1
-            job.deliveries += 1
+            self._take(job, node)
         return taken
 
     def owns(self, node: int, number: int, epoch: int) -> bool:
@@ -164,8 +164,9 @@ class Model:
                 self._end(self.of(number), settlement)
         return sorted(asked - owned)
 
-    def rescue(self, node: int, rescuer: int, *, died: bool) -> int:
-        """What a dead node held goes back, in the order of its claim; how many jobs that were."""
+    def rescue(self, node: int, rescuer: int, *, died: bool, own_doing: bool | None) -> int:
+        """What a dead node held goes back, in the order of its claim; how many jobs that were.
+        Who may have killed it is set aside, and a proof clears those set aside before."""
         dead = self.nodes[node]
         if not self.live(rescuer) or node == rescuer:
             return 0
@@ -175,18 +176,41 @@ class Model:
             (job for job in self.standing_in(State.RUNNING) if job.node == node),
             key=lambda job: (-job.priority, job.claimed_at, job.number),
         )
-        proven = died and not dead.ended and len(held) == 1
+        alone = died and not dead.ended and len(held) == 1
         dead.ended = True
         for job in held:
-            self._crash(job, proven=proven)
+            seen = job.lost_deliveries >= 2 if own_doing is None else own_doing
+            former = job.last_crash_of
+            self._crash(job, proven=alone and seen, blamed=died and bool(own_doing), died=died)
+            if alone and seen:
+                self._clear(former)
         return len(held)
+
+    def claim_suspect(self, node: int) -> Job | None:
+        """The suspect that runs next."""
+        if not self.live(node):
+            return None
+        waiting = [
+            job
+            for job in self.standing_in(State.BLOCKED)
+            if job.suspect_of is not None and job.task in self.nodes[node].tasks
+        ]
+        if not waiting:
+            return None
+        job = min(waiting, key=lambda job: (job.suspect_of, -job.number))
+        self._take(job, node)
+        return job
 
     def stage(self) -> tuple[int, int, int]:
         """Due jobs become ready, served ones come back, unserved ones are set aside."""
         due = [job for job in self.standing_in(State.SCHEDULED) if job.due_at <= self.now]
         for job in sorted(due, key=lambda job: (job.due_at, -job.priority, job.number)):
             self._ready(job, Move.STAGE, FRESH)
-        back = [job for job in self.standing_in(State.BLOCKED) if job.task in self.served()]
+        back = [
+            job
+            for job in self.standing_in(State.BLOCKED)
+            if job.suspect_of is None and job.task in self.served()
+        ]
         for job in sorted(back, key=lambda job: (job.task, job.number)):
             self._ready(job, Move.UNPARK, RETURNED)
         aside = [job for job in self.standing_in(State.READY) if job.task not in self.served()]
@@ -210,15 +234,33 @@ class Model:
         job.due_at = self.now + settlement.delay_us
         self._move(job, settlement.move, settlement.target)
 
-    def _crash(self, job: Job, *, proven: bool) -> None:
+    def _take(self, job: Job, node: int) -> None:
+        self._move(job, Move.CLAIM, State.RUNNING)
+        job.node, job.claimed_at, job.suspect_of = node, self.now, None
+        job.epoch += 1
+        job.deliveries += 1
+
+    def _clear(self, worker: int | None) -> None:
+        cleared = [job for job in self.standing_in(State.BLOCKED) if job.suspect_of == worker]
+        for job in sorted(cleared, key=lambda job: job.number):
+            if worker is not None:
+                job.suspect_of = None
+                self._ready(job, Move.UNPARK, RETURNED)
+
+    def _crash(self, job: Job, *, proven: bool, blamed: bool, died: bool) -> None:
         job.crashes += proven
         job.lost_deliveries += 1
+        job.last_crash_of = job.node
+        suspect = blamed or (died and (job.lost_deliveries >= 2 or job.crashes > 0))
         job.outcomes.append("crashed")
         cancelled, job.cancel = job.cancel is not None, None
         if cancelled:
             self._move(job, Move.CANCEL, State.CANCELLED)
         elif job.crashes >= MAX_CRASHES or job.lost_deliveries >= MAX_LOST_DELIVERIES:
             self._move(job, Move.FAIL, State.DEAD)
+        elif suspect:
+            job.suspect_of = job.node
+            self._move(job, Move.RESCUE, State.BLOCKED)
         else:
             self._ready(job, Move.RESCUE, RETURNED)
 

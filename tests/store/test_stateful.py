@@ -154,10 +154,29 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def heartbeat(self, worker: int) -> None:
         assert self.world.heartbeat(worker) == self.model.heartbeat(worker, LEASE_US)
 
-    @rule(worker=workers, rescuer=workers, died=st.booleans())
-    def rescue(self, worker: int, rescuer: int, died: bool) -> None:
-        report = self.world.rescue(worker, rescuer, died=died)
-        assert report.total == self.model.rescue(worker, rescuer, died=died)
+    @rule(
+        worker=workers,
+        rescuer=workers,
+        died=st.booleans(),
+        own_doing=st.sampled_from([None, True, False]),
+    )
+    def rescue(self, worker: int, rescuer: int, died: bool, own_doing: bool | None) -> None:
+        report = self.world.rescue(worker, rescuer, died=died, own_doing=own_doing)
+        expected = self.model.rescue(worker, rescuer, died=died, own_doing=own_doing)
+        assert report.total == expected
+
+    @rule(target=deliveries, worker=workers)
+    def claim_a_suspect(self, worker: int) -> Any:
+        taken = self.world.claim_suspect(worker, *self.model.nodes[worker].tasks)
+        expected = self.model.claim_suspect(worker)
+        if taken is None:
+            assert expected is None
+            return multiple()
+        assert expected is not None
+        assert (taken.job, taken.epoch, taken.crashes) == (
+            expected.number, expected.epoch, expected.crashes,
+        )  # fmt: skip
+        return worker, taken
 
     @rule(job=jobs, reason=st.sampled_from(["one", "two"]))
     def cancel(self, job: bytes, reason: str) -> None:

@@ -12,7 +12,7 @@ from jobhost.jobs.records import Attempt, Delivery, Ended, JobRecord
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
 from jobhost.store.plan import Plan
-from jobhost.store.plans import cycle, enqueue, look, nodes, operate, stage
+from jobhost.store.plans import cycle, enqueue, look, nodes, operate, stage, suspects
 from jobhost.store.seam import Store
 
 from .conservation import Query, Standing, numbers, standings
@@ -53,7 +53,14 @@ class World:
         self.write(lambda: self.store.hot.enqueue(batch))
         return ids
 
-    def node(self, *tasks: str, lease: timedelta = LEASE, name: str | None = None) -> int:
+    def node(
+        self,
+        *tasks: str,
+        lease: timedelta = LEASE,
+        name: str | None = None,
+        kind: nodes.Kind = nodes.Kind.WORKER,
+        supervisor: int | None = None,
+    ) -> int:
         """A new live node."""
         new = nodes.NewNode(
             id=name or new_ids(1)[0].hex(),
@@ -64,6 +71,8 @@ class World:
             queues=[QUEUE],
             tasks=tasks or [TASK],
             lease_us=lease // timedelta(microseconds=1),
+            kind=kind,
+            supervisor=supervisor,
         )
         return self.write(lambda: nodes.register(new))
 
@@ -91,12 +100,26 @@ class World:
 
     def heartbeat(self, node: int) -> bool:
         """Renew a lease."""
-        return self.write(lambda: nodes.heartbeat(node, LEASE // timedelta(microseconds=1))).renewed
+        return self.pulse(node).renewed
 
-    def rescue(self, node: int, rescuer: int, *, died: bool = True) -> nodes.RescueReport:
+    def pulse(self, node: int, vitals: str | None = None) -> nodes.Pulse:
+        """Renew a lease, and hear the news."""
+        lease_us = LEASE // timedelta(microseconds=1)
+        return self.write(lambda: nodes.heartbeat(node, lease_us, vitals))
+
+    def rescue(
+        self, node: int, rescuer: int, *, died: bool = True, own_doing: bool | None = None
+    ) -> nodes.RescueReport:
         """One transaction of a rescue."""
-        order = nodes.Rescue(node=node, worker="here:1", rescuer=rescuer, died=died)
+        order = nodes.Rescue(
+            node=node, worker="here:1", rescuer=rescuer, died=died, own_doing=own_doing
+        )
         return self.write(lambda: nodes.rescue(order))
+
+    def claim_suspect(self, node: int, *tasks: str) -> Delivery | None:
+        """Claim the next suspect."""
+        names = json.dumps(tasks or [TASK])
+        return self.write(lambda: suspects.claim_suspect(node, names))
 
     def stage(self, *queues: str) -> stage.StageReport:
         """One pass of the stager."""

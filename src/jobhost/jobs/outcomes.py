@@ -19,6 +19,9 @@ MAX_LOST_DELIVERIES: Final = 20
 """Deliveries that ended without a verdict (worker gone, lease lost) after which a job is
 dead. It bounds what no other count charges."""
 
+SUSPECT: Final = "its worker died while it ran: it runs next alone, in a process of its own"
+"""Why a suspect is blocked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorInfo:
@@ -99,7 +102,10 @@ class Crashed:
 
     Args:
         error: What is known of the death.
-        proven: The job ran alone in a process that died, so it must have been the cause.
+        proven: The job ran alone in a process that died by its own doing, so it must have been
+            the cause.
+        suspect: It may have been the cause: until it is cleared it runs alone, in a process of
+            its own.
         lost_deliveries: Deliveries of this job that ended without a verdict, this one included.
         cancel_reason: Set when a cancel was on its way to the dead worker.
     """
@@ -107,6 +113,7 @@ class Crashed:
     error: ErrorInfo
     proven: bool
     lost_deliveries: int
+    suspect: bool = False
     cancel_reason: str | None = None
 
 
@@ -240,6 +247,8 @@ def _after_crash(outcome: Crashed, counts: Counts) -> Settlement:
         reason = f"killed its worker {crashes} times"
     elif outcome.lost_deliveries >= MAX_LOST_DELIVERIES:
         reason = f"delivered {outcome.lost_deliveries} times without a verdict"
+    elif outcome.suspect:
+        return settle(Move.RESCUE, State.BLOCKED, "crashed", SUSPECT, error=outcome.error)
     else:
         return settle(Move.RESCUE, State.READY, "crashed", error=outcome.error)
     return settle(Move.FAIL, State.DEAD, "crashed", reason, error=outcome.error)

@@ -1,5 +1,6 @@
 """What a reader of the store gets to see: jobs, attempts and workers as they were stored."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,6 +139,120 @@ class Tally:
 
     states: Mapping[State, int] = field(default_factory=dict)
     next_due_at: datetime | None = None
+
+
+class Vitals(NamedTuple):
+    """What a heartbeat told of a process: bytes of memory, and the load of its machine over 1, 5
+    and 15 minutes; None where nothing was told."""
+
+    memory_bytes: int | None = None
+    load: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """A node or a worker as the store knows it.
+
+    Args:
+        number: Never used twice; after a lost lease the same process has another one.
+        kind: "node" supervises workers, "worker" runs jobs, "lane" runs suspects of a node.
+        supervisor: Number of its node; None for who renews its own lease.
+        worker: `host:pid`.
+        heartbeat_seconds: Age of the last renewal of its lease, by the store's clock.
+        lease_live: Whether the store still trusts it.
+        ended_at, end_reason: None while it has not ended.
+        running: Jobs that run there; on a node those of all its workers.
+    """
+
+    number: int
+    kind: str
+    supervisor: int | None
+    worker: str
+    version: str
+    slots: int
+    queues: tuple[str, ...]
+    tasks: tuple[str, ...]
+    started_at: datetime
+    heartbeat_at: datetime
+    heartbeat_seconds: float
+    lease_live: bool
+    drain_requested_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    running: int
+    vitals: Vitals
+
+    @property
+    def state(self) -> str:
+        """One word: live, draining, lapsed (its lease has run out), or ended."""
+        if self.ended_at is not None:
+            return "ended"
+        if not self.lease_live:
+            return "lapsed"
+        return "live" if self.drain_requested_at is None else "draining"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`; instants in ISO 8601."""
+        return {
+            "number": self.number,
+            "kind": self.kind,
+            "supervisor": self.supervisor,
+            "worker": self.worker,
+            "version": self.version,
+            "state": self.state,
+            "queues": list(self.queues),
+            "tasks": list(self.tasks),
+            "slots": self.slots,
+            "running": self.running,
+            "memory_bytes": self.vitals.memory_bytes,
+            "load": None if self.vitals.load is None else list(self.vitals.load),
+            "started_at": _iso(self.started_at),
+            "heartbeat_at": _iso(self.heartbeat_at),
+            "heartbeat_seconds": self.heartbeat_seconds,
+            "drain_requested_at": _iso(self.drain_requested_at),
+            "ended_at": _iso(self.ended_at),
+            "end_reason": self.end_reason,
+        }
+
+
+class JobThere(NamedTuple):
+    """A job that runs on a worker: since when, and the worker's number."""
+
+    id: UUID
+    task: str
+    claimed_at: datetime
+    node: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {
+            "id": str(self.id),
+            "task": self.task,
+            "claimed_at": _iso(self.claimed_at),
+            "node": self.node,
+        }
+
+
+def read_vitals(text: str | None) -> tuple[Vitals, dict[int, Vitals]]:
+    """The vitals of a node, and those of its workers by number, from the JSON of its heartbeat.
+
+    What cannot be read is left out: it is for people, and another release may have written it.
+    """
+    try:
+        told = json.loads(text or "{}")
+        own = _vitals(told)
+        workers = {int(number): _vitals(part) for number, part in told.get("workers", {}).items()}
+    except (ValueError, TypeError, AttributeError):
+        return Vitals(), {}
+    return own, workers
+
+
+def _vitals(told: Mapping[str, Any]) -> Vitals:
+    memory, load = told.get("memory"), told.get("load")
+    return Vitals(
+        None if memory is None else int(memory),
+        None if load is None else tuple(float(part) for part in load),
+    )
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, Any]:

@@ -15,7 +15,8 @@ class State(StrEnum):
     SCHEDULED = "scheduled"
     """Due later: delayed by its producer, by a retry or by a snooze."""
     BLOCKED = "blocked"
-    """Waits for something other than time, such as a worker that knows its task."""
+    """Waits for something other than time: for a worker that knows its task or, as a suspect of
+    having killed its worker, for a process of its own."""
     READY = "ready"
     """Waits for a free slot."""
     RUNNING = "running"
@@ -76,15 +77,27 @@ MOVES: dict[Move, Rule] = {
     for rule in (
         _rule(Move.ENQUEUE, {None}, {_S.READY, _S.SCHEDULED}, "a producer commits it"),
         _rule(Move.STAGE, {_S.SCHEDULED}, {_S.READY}, "its due time has come"),
-        _rule(Move.PARK, {_S.READY}, {_S.BLOCKED}, "no live worker knows its task"),
+        _rule(
+            Move.PARK,
+            {_S.READY},
+            {_S.BLOCKED},
+            "no live worker knows its task, or it kills workers",
+        ),
         _rule(Move.UNPARK, {_S.BLOCKED}, {_S.READY}, "what it waited for is there"),
-        _rule(Move.CLAIM, {_S.READY}, {_S.RUNNING}, "a worker takes it under its lease"),
+        _rule(
+            Move.CLAIM, {_S.READY, _S.BLOCKED}, {_S.RUNNING}, "a worker takes it under its lease"
+        ),
         _rule(Move.COMPLETE, {_S.RUNNING}, {_S.SUCCEEDED}, "the task returned"),
         _rule(Move.FAIL, {_S.RUNNING}, {_S.DEAD}, "attempts used up, or rejected"),
         _rule(Move.RETRY, {_S.RUNNING}, {_S.SCHEDULED, _S.READY}, "it failed, attempts are left"),
         _rule(Move.SNOOZE, {_S.RUNNING}, {_S.SCHEDULED, _S.READY}, "the task asked for later"),
         _rule(Move.RELEASE, {_S.RUNNING}, {_S.READY}, "a draining worker hands it back"),
-        _rule(Move.RESCUE, {_S.RUNNING}, {_S.READY}, "its worker died or lost its lease"),
+        _rule(
+            Move.RESCUE,
+            {_S.RUNNING},
+            {_S.READY, _S.BLOCKED},
+            "its worker died or lost its lease; a suspect is set aside",
+        ),
         _rule(Move.DISCARD, {_S.RUNNING}, {_S.CANCELLED}, "the task dropped its own job"),
         _rule(Move.CANCEL, set(LIVE), {_S.CANCELLED}, "somebody cancelled it"),
         _rule(Move.REDRIVE, {_S.DEAD, _S.CANCELLED}, {_S.READY}, "an operator sends it back"),

@@ -3,7 +3,7 @@
 The dialects look (`sqlite/checkup.py`, `postgres/checkup.py`); nothing here does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from shlex import quote
@@ -11,7 +11,8 @@ from typing import Final
 
 from jobhost.durations import format_seconds
 from jobhost.plurals import counted
-from jobhost.store.plans.nodes import LiveNode
+from jobhost.store.plans.checkup import LOOP_WITHIN_US, CrashLoop, Suspects
+from jobhost.store.plans.nodes import Kind, LiveNode
 
 OVERDUE_US: Final = 120_000_000
 """A due job that still waits: any live worker would have staged it, even one behind a pooler."""
@@ -108,13 +109,13 @@ def judge_schema(applied: Iterable[int], newest: int, step: str) -> Finding:
     return problem("schema", f"schema {highest} is older than {newest}, that of this release", step)
 
 
-def judge_nodes(nodes: Sequence[LiveNode]) -> list[Finding]:
-    """The workers: who is there, and whose lease ran out."""
+def judge_nodes(nodes: Sequence[LiveNode], loops: Sequence[CrashLoop] = ()) -> list[Finding]:
+    """The workers: who is there, whose lease ran out, and who dies again and again."""
     lapsed = [node.worker for node in nodes if node.lapsed]
-    live = len(nodes) - len(lapsed)
+    live = [node for node in nodes if not node.lapsed]
     if not nodes:
         return [note("workers", "no worker runs", "start one with 'jobhost worker'")]
-    found = [ok("workers", f"{counted(live, 'worker')} with a live lease")] if live else []
+    found = [ok("workers", _who_lives(live))] if live else []
     if lapsed:
         sentence = f"the lease of {name_some(lapsed)} has run out"
         if live:
@@ -123,7 +124,70 @@ def judge_nodes(nodes: Sequence[LiveNode]) -> list[Finding]:
         else:
             step = "start a worker: it takes over what that one held"
             found.append(warning("workers", f"{sentence}, and no other one runs", step))
-    return found
+    supervisors = {node.supervisor for node in live}
+    alone = [n.worker for n in live if n.kind is Kind.NODE and n.number not in supervisors]
+    if alone:
+        step = "see its log for why they end, or wait if it has just been started or stopped"
+        found.append(warning("workers", f"the node {name_some(alone)} has no worker", step))
+    return found + [_judge_loop(loop) for loop in loops[:NAMED_MAX]]
+
+
+def _who_lives(live: Sequence[LiveNode]) -> str:
+    nodes = sum(node.kind is Kind.NODE for node in live)
+    workers = counted(sum(node.kind is Kind.WORKER for node in live), "worker")
+    beside = f" and {counted(nodes, 'node')}" if nodes else ""
+    return f"{workers}{beside} with a live lease"
+
+
+def _judge_loop(loop: CrashLoop) -> Finding:
+    within = format_seconds(LOOP_WITHIN_US / 1_000_000)
+    return warning(
+        "crashes",
+        f"{counted(loop.deaths, 'worker')} of the node {loop.node} died within {within}; the last "
+        f"one {loop.last}",
+        "see its log, and 'jobhost jobs list --state blocked' for the jobs that are suspected",
+    )
+
+
+def judge_suspects(suspects: Sequence[Suspects], served: frozenset[str]) -> list[Finding]:
+    """Jobs that wait to run alone.
+
+    Args:
+        suspects: By task.
+        served: The tasks that some live worker knows.
+    """
+    return [
+        finding
+        for part in suspects[:NAMED_MAX]
+        for finding in _judge_task(part, is_served=part.task in served)
+    ]
+
+
+def _judge_task(part: Suspects, *, is_served: bool) -> Iterator[Finding]:
+    show = f"'jobhost jobs list --state blocked --task {quote(part.task)}'"
+    tried = part.jobs - part.untried
+    if not is_served:
+        yield warning(
+            "suspects",
+            f"{counted(part.jobs, 'job')} of task {part.task!r} wait to run alone, and no worker "
+            "knows the task",
+            f"start a worker whose host declares it, or cancel them: see {show}",
+        )
+    elif tried:
+        yield note(
+            "suspects",
+            f"{counted(tried, 'job')} of task {part.task!r} may have killed a worker: they run one "
+            "at a time, each alone",
+            f"see {show}",
+        )
+    if part.untried:
+        yield warning(
+            "suspects",
+            f"task {part.task!r} was set aside, since its jobs have killed workers again and "
+            f"again: {counted(part.untried, 'job')} of it wait to run one at a time, each alone",
+            f"mend the task; see 'jobhost jobs list --state dead --task {quote(part.task)}' for "
+            "those that were proven",
+        )
 
 
 def judge_waiting(

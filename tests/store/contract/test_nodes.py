@@ -183,13 +183,24 @@ def test_a_crash_is_proven_only_when_the_job_was_alone(world: World) -> None:
     ids = world.enqueue(2)
     node = world.node()
     world.claim(node)
-    world.rescue(node, rescuer)
+    world.rescue(node, rescuer, own_doing=True)
     assert [world.standing(job_id).crashes for job_id in ids] == [0, 0]
     lonely = world.node()
-    (alone,) = world.claim(lonely, slots=1)
-    world.rescue(lonely, rescuer)
-    assert alone.id == ids[0]
-    assert [world.standing(job_id).crashes for job_id in ids] == [1, 0]
+    alone = world.claim_suspect(lonely)
+    world.rescue(lonely, rescuer, own_doing=True)
+    assert alone is not None
+    assert alone.id == ids[1]
+    assert [world.standing(job_id).crashes for job_id in ids] == [0, 1]
+
+
+@pytest.mark.parametrize(("own_doing", "crashes"), [(True, 1), (False, 0), (None, 0)])
+def test_only_a_death_by_its_own_doing_is_charged_to_a_job_that_was_alone(
+    world: World, own_doing: bool | None, crashes: int
+) -> None:
+    node, rescuer = world.node(), world.node(lease=LONG)
+    job_id, _ = world.running(node)
+    world.rescue(node, rescuer, own_doing=own_doing)
+    assert world.standing(job_id).crashes == crashes
 
 
 def test_a_lapsed_lease_proves_no_crash(world: World) -> None:
@@ -215,24 +226,25 @@ def test_a_job_that_kills_its_worker_each_time_is_dead_without_another_start(wor
     (job_id,) = world.enqueue()
     for crash in range(1, MAX_CRASHES + 1):
         node = world.node()
-        assert len(world.claim(node)) == 1
-        report = world.rescue(node, rescuer)
-        assert (report.returned, report.ended) == ((1, 0) if crash < MAX_CRASHES else (0, 1))
+        assert world.claim(node) if crash == 1 else world.claim_suspect(node)
+        report = world.rescue(node, rescuer, own_doing=True)
+        assert (report.aside, report.ended) == ((1, 0) if crash < MAX_CRASHES else (0, 1))
     assert world.claim(rescuer) == []
+    assert world.claim_suspect(rescuer) is None
     assert world.standing(job_id) == Standing(State.DEAD, 3, 3, 0, 3)
     assert world.show(job_id).reason == "killed its worker 3 times"
     assert [attempt.outcome for attempt in world.attempts(job_id)] == ["crashed"] * 3
 
 
 def lose(world: World, rescuer: int) -> None:
-    """One more delivery of the first two waiting jobs is lost, proving nothing of either."""
-    node = world.node()
-    world.enqueue()
-    world.claim(node, slots=2)
-    world.rescue(node, rescuer)
+    """One more delivery of the first waiting job is lost, proving nothing of it."""
+    node = world.node(lease=timedelta(seconds=1))
+    world.claim(node, slots=1)
+    world.move(seconds=1)
+    world.rescue(node, rescuer, died=False)
 
 
-def test_a_job_that_is_lost_with_others_time_and_again_is_dead_in_the_end(world: World) -> None:
+def test_a_job_whose_lease_is_lost_time_and_again_is_dead_in_the_end(world: World) -> None:
     rescuer = world.node(lease=LONG)
     (suspect,) = world.enqueue()
     for _ in range(MAX_LOST_DELIVERIES - 1):
@@ -272,13 +284,13 @@ def test_a_redrive_forgives_the_lost_deliveries(world: World) -> None:
     (job_id,) = world.enqueue()
     for _ in range(MAX_CRASHES):
         node = world.node()
-        world.claim(node)
-        world.rescue(node, rescuer)
+        assert world.claim(node) or world.claim_suspect(node)
+        world.rescue(node, rescuer, own_doing=True)
     world.redrive(job_id)
     node = world.node()
     world.claim(node)
     world.rescue(node, rescuer)
-    assert world.standing(job_id) == Standing(State.READY, 4, 1, 0, 1)
+    assert world.standing(job_id) == Standing(State.READY, 4, 1, 0, 0)
 
 
 def test_a_rescue_keeps_the_failures_of_a_job(world: World) -> None:
@@ -289,7 +301,7 @@ def test_a_rescue_keeps_the_failures_of_a_job(world: World) -> None:
     world.stage()
     world.claim(node)
     world.rescue(node, rescuer)
-    assert world.standing(job_id) == Standing(State.READY, 2, 2, 1, 1)
+    assert world.standing(job_id) == Standing(State.READY, 2, 2, 1, 0)
 
 
 @pytest.mark.parametrize("died", [True, False])

@@ -14,6 +14,8 @@ from jobhost.store.move import mover
 from jobhost.store.move.source import Source
 from jobhost.store.move.tables import TABLES
 from jobhost.store.move.target import Target
+from jobhost.store.plans.nodes import Kind
+from jobhost.store.plans.operate import drain
 
 from ..conservation import Query
 from ..world import FAILED, World, ended
@@ -31,7 +33,8 @@ def undo(here: World, there: World) -> None:
 
 
 def fill(world: World) -> None:
-    """Jobs in every state and on every way into it, with histories, and a dead worker."""
+    """Jobs in every state and on every way into it, with histories, suspects and dead workers."""
+    _make_suspects(world)
     work = world.node(lease=timedelta(hours=2))
     done = dict.fromkeys(world.enqueue(6, priority=5))
     first, second, third, fourth, fifth, sixth = world.claim(work)
@@ -63,6 +66,17 @@ def fill(world: World) -> None:
     world.enqueue(5)
     world.enqueue(2, queue=ODD)
     world.move(hours=3)
+
+
+def _make_suspects(world: World) -> None:
+    """A node with vitals that was asked to stop, and what a dead worker of it left."""
+    node = world.node(kind=Kind.NODE)
+    dead = world.node(supervisor=node)
+    world.pulse(node, '{"memory": 1}')
+    world.write(lambda: drain(node))
+    world.enqueue(2, task="kills")
+    world.claim(dead, slots=2, tasks=("kills",))
+    assert world.rescue(dead, node, own_doing=True).aside == 2
 
 
 def everything(world: World) -> list[tuple[JobRecord, Any]]:

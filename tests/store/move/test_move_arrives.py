@@ -17,6 +17,7 @@ from jobhost.store.move import lines, mover, source
 from jobhost.store.move.source import Source
 from jobhost.store.move.tables import LEFT_OUT, LEFT_OUT_COLUMNS, TABLES
 from jobhost.store.move.target import Target
+from jobhost.store.plans.look_nodes import list_nodes
 from jobhost.store.seam import Store
 from jobhost.store.sqlite.store import SqliteStore
 
@@ -85,6 +86,24 @@ def test_jobs_are_claimed_in_the_order_in_which_the_source_would_have(
     claims = [world.claim(world.node(), queues=queues) for world in (copy, there)]
     assert claims[0] == claims[1]
     assert len(claims[0]) > 10
+
+
+def test_suspects_arrive_as_suspects_and_nodes_with_what_was_told_of_them(
+    here: World, there: World
+) -> None:
+    fill(here)
+    before = here.read(lambda: list_nodes(gone=True))
+    move(here, there)
+    assert there.read(lambda: list_nodes(gone=True)) == before
+    (node,) = [one for one in before if one.kind == "node"]
+    assert (node.state, node.vitals.memory_bytes) == ("lapsed", 1)
+    assert node.drain_requested_at is not None
+    assert node.number in {one.supervisor for one in before if one.state == "ended"}
+    lane = there.node("kills")
+    first, second = there.claim_suspect(lane, "kills"), there.claim_suspect(lane, "kills")
+    assert first is not None
+    assert second is not None
+    assert first.job > second.job
 
 
 def test_numbers_go_on_above_all_that_were_drawn(here: World, there: World) -> None:

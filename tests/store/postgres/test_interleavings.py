@@ -31,6 +31,7 @@ from jobhost.jobs.retries import Retry
 from jobhost.store.plan import Plan, run
 from jobhost.store.plans import enqueue, nodes, operate, stage
 from jobhost.store.plans.cycle import Wanted, read_back
+from jobhost.store.plans.suspects import claim_suspect
 from jobhost.store.postgres.connection import PostgresConnection
 from jobhost.store.postgres.hot import hot_plans
 from jobhost.store.postgres.target import read_target
@@ -129,6 +130,8 @@ class Play:
                 node.number = yield from self.perform(actor, lambda: nodes.register(_new(LEASE_US)))
             elif node.doubtful:
                 yield from self.read_back(actor, node)
+            elif self.dice.random() < 0.1:
+                yield from self.run_suspect(actor, node)
             else:
                 yield from self.cycle(actor, node)
         except OutcomeUnknownError:
@@ -169,6 +172,15 @@ class Play:
                 assert end.job not in self.succeeded, "succeeded twice"
                 self.succeeded.add(end.job)
         for delivery in report.claimed:
+            key = delivery.job, delivery.epoch
+            assert key not in self.claimed, "two were given the same attempt"
+            self.claimed.add(key)
+            node.held[key] = delivery
+
+    def run_suspect(self, actor: Actor, node: Node) -> Script[None]:
+        number, known = node.number, json.dumps([TASK, STRANGE])
+        delivery = yield from self.perform(actor, lambda: claim_suspect(number, known))
+        if delivery is not None:
             key = delivery.job, delivery.epoch
             assert key not in self.claimed, "two were given the same attempt"
             self.claimed.add(key)
@@ -226,6 +238,7 @@ class Play:
             worker="here:1",
             rescuer=rescuer,
             died=self.dice.random() < 0.4,
+            own_doing=self.dice.choice([None, True, False]),
         )
         yield from self.whatever(actor, lambda: nodes.rescue(order))
 
@@ -255,6 +268,10 @@ class Play:
                 run(connection, lambda: stage.stage([QUEUE]))
                 report = run(connection, lambda batch=batch_ended: hot.cycle(batch, wanted))
                 batch_ended = [ended(delivery) for delivery in report.claimed]
+            known = json.dumps([TASK, STRANGE])
+            while (suspect := run(connection, lambda: claim_suspect(me, known))) is not None:
+                last = [ended(suspect)]
+                run(connection, lambda last=last: hot.cycle(last, wanted))
             run(connection, lambda: nodes.heartbeat(me, FOR_EVER_US))
         finally:
             connection.close()

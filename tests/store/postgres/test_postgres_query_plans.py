@@ -44,6 +44,8 @@ autovacuum has analysed the table: about a minute after it was filled."""
 
 FIRST_COLUMNS = {
     "attempt_pkey": "job",
+    "blocked_aside": "task",
+    "blocked_suspect": "suspect_of",
     "blocked_task": "task",
     "done_unsuccessful": "state",
     "job_id_key": "id",
@@ -60,6 +62,7 @@ FOR_PEOPLE = {
     "tally": "counts everything, and says so",
     "list_ready": "sorts the numbers of the waiting jobs to show the newest",
     "blocked_tasks": "counts what is blocked",
+    "blocked_suspects": "counts what waits to run alone",
 }
 
 NO_PLAN = {name for name in statements("jobhost", server_time=True) if name.startswith("check_")}
@@ -72,7 +75,8 @@ INSERT INTO {s}.ready SELECT 'default', n % 3, 1, n, n, 'work', 0, 0, 0, 0
 FROM generate_series(1, {n} / 4) n;
 INSERT INTO {s}.scheduled SELECT n, n, 'default', n % 3, 'work', 0, 0, 0, 0
 FROM generate_series({n} / 4 + 1, {n} / 2) n;
-INSERT INTO {s}.blocked SELECT n, 'no worker', 'default', n % 3, 'task' || n % 9, 0, 0, 0, 0
+INSERT INTO {s}.blocked SELECT n, 'no worker', 'default', n % 3, 'task' || n % 9, 0, 0, 0, 0,
+    CASE WHEN n % 2 = 0 THEN n % 5 END
 FROM generate_series({n} / 2 + 1, {n} / 2 + 1000) n;
 INSERT INTO {s}.done (job, state, ended_at, epoch, node, deliveries, failures, crashes)
 SELECT n, CASE WHEN n % 100 = 0 THEN 'dead' ELSE 'succeeded' END, n, 1, 1, 1, 0, 0
@@ -193,3 +197,21 @@ def below_sorts(plan: dict[str, Any], *, sorted_above: bool = False) -> set[str]
         if part.get("Parent Relationship") != "InitPlan":
             found |= below_sorts(part, sorted_above=sorts)
     return found
+
+
+@pytest.mark.parametrize("name", ["heartbeat", "list_nodes", "live_nodes", "orphans", "served"])
+def test_what_is_asked_of_the_living_does_not_walk_the_dead(
+    planner: PostgresConnection, name: str
+) -> None:
+    """Rows of nodes that have ended stay, and there may be many."""
+    looks = set(looks_at(explain(planner, name), "node"))
+    assert looks
+    assert {index for index, given in looks if not given} <= {"node_live"}
+
+
+def looks_at(plan: dict[str, Any], table: str) -> Iterator[tuple[str, str]]:
+    """Index and condition of each look at a table."""
+    if plan.get("Relation Name") == table and plan["Node Type"] != "ModifyTable":
+        yield plan.get("Index Name", "none"), plan.get("Index Cond", "")
+    for part in plan.get("Plans", []):
+        yield from looks_at(part, table)

@@ -16,8 +16,8 @@ from jobhost.clock import SystemClock
 from jobhost.errors import InvalidOption, StoreUnavailable
 from jobhost.ids import new_ids
 from jobhost.jobs.states import State
-from jobhost.store.plans import look, nodes, stage
-from jobhost.store.plans.operate import CancelResult
+from jobhost.store.plans import look, nodes, stage, suspects
+from jobhost.store.plans.operate import CancelResult, DrainResult, drain
 from jobhost.store.postgres.catalogue import statements
 from jobhost.store.postgres.roles import (
     FUNCTIONS,
@@ -44,13 +44,19 @@ PARTS: list[tuple[set[str], str]] = [
     ({"producer", "worker"}, "enqueue_new enqueue_ready enqueue_scheduled"),
     (READERS, "attempts_of blocked_tasks cancellations held list_blocked list_jobs list_ready"),
     (READERS, "list_running list_scheduled live_nodes next_due orphans served_queues show_job"),
-    (READERS, "waiting_queues"),
+    (
+        READERS,
+        "waiting_queues blocked_suspects crash_loops find_nodes list_nodes list_nodes_with_gone",
+    ),
+    (READERS, "list_nodes_with_gone running_on served_tasks"),
+    ({"operator"}, "request_drain"),
     ({"viewer", "operator"}, "list_succeeded list_unsuccessful tally"),
     ({"operator"}, "find_job keep_last_attempt leave_done redrive request_cancel"),
     # parts of moves of which an operator may make some
     ({"worker", "operator"}, "append_attempts cancel_blocked cancel_ready cancel_scheduled due"),
     ({"worker", "operator"}, "finish forget_cancellations hand_back leave_blocked leave_ready"),
     ({"worker", "operator"}, "leave_ready_by_job leave_scheduled served stage unpark unserved"),
+    ({"worker", "operator"}, "heads_of hold_ended hold_lease set_aside_as_a_whole suspects_of"),
     # to migrate, and to move a store to here, is for its owner
     (set(), "moved note_arrival raise_number record_migration"),
 ]
@@ -282,6 +288,35 @@ def test_an_operator_asks_a_worker_to_stop_a_job(join: Callable[[str], JobHost])
     store.write(lambda: nodes.leave(node))
 
 
+def test_an_operator_drains_nodes_and_a_viewer_sees_who_is_there(
+    join: Callable[[str], JobHost],
+) -> None:
+    store = join("worker").store
+    number = store.write(lambda: nodes.register(a_node("double")))
+    assert join("operator").store.write(lambda: drain(number)) is DrainResult.REQUESTED
+    assert store.write(lambda: nodes.heartbeat(number, 60_000_000, "{}")).drain
+    (seen,) = join("viewer").nodes(gone=True)
+    assert (seen.number, seen.state) == (number, "draining")
+    store.write(lambda: nodes.leave(number))
+
+
+def test_a_worker_sets_suspects_aside_and_runs_them_alone(join: Callable[[str], JobHost]) -> None:
+    job = enqueue(join("producer"), "double", 1)
+    store = join("worker").store
+    number = store.write(lambda: nodes.register(a_node("double")))
+    moved = store.write(lambda: suspects.set_aside(number, ["double"], ["default"]))
+    assert moved == 1
+    assert store.write(lambda: suspects.bring_back("double")) == 1
+    store.write(lambda: suspects.set_aside(number, ["double"], ["default"]))
+    taken = store.write(lambda: suspects.claim_suspect(number, '["double"]'))
+    assert taken is not None
+    assert taken.id == job.id.bytes
+    rescuer = store.write(lambda: nodes.register(a_node("double")))
+    order = nodes.Rescue(node=number, worker="here:1", rescuer=rescuer, died=True, own_doing=True)
+    assert store.write(lambda: nodes.rescue(order)).proven == ("double",)
+    store.write(lambda: nodes.leave(rescuer))
+
+
 def test_the_owner_migrates_without_a_right_on_the_database(company: Company) -> None:
     schema = company.schema
     database = "has_database_privilege(%(role)s, current_database(), 'CREATE')"
@@ -308,14 +343,15 @@ FORBIDDEN: dict[str, Callable[[JobHost, Any], Any]] = {
     "tally": lambda host, job: host.store.read(look.tally),
     "cancel": lambda host, job: host.job(job.id).cancel(),
     "redrive": lambda host, job: host.job(job.id).redrive(),
+    "drain": lambda host, job: host.store.write(lambda: drain(1)),
     "migrate": _migrate,
 }
 
 MUST_NOT = {
     "producer": ("work", "status", "result", "attempts", "list", "tally", "cancel", "redrive",
-                 "migrate"),
-    "worker": ("tally", "cancel", "redrive", "migrate"),
-    "viewer": ("enqueue", "enqueue later", "work", "cancel", "redrive", "migrate"),
+                 "drain", "migrate"),
+    "worker": ("tally", "cancel", "redrive", "drain", "migrate"),
+    "viewer": ("enqueue", "enqueue later", "work", "cancel", "redrive", "drain", "migrate"),
     "operator": ("enqueue", "enqueue later", "work", "migrate"),
 }  # fmt: skip
 
@@ -393,6 +429,9 @@ SQL_REFUSED = [
     ("operator", "DELETE FROM {}.job"),
     ("operator", "DELETE FROM {}.running"),
     ("operator", "UPDATE {}.done SET state = 'succeeded'"),
+    ("operator", "UPDATE {}.node SET lease_until = 0"),
+    ("worker", "UPDATE {}.node SET drain_requested_at = 1"),
+    ("viewer", "UPDATE {}.node SET drain_requested_at = 1"),
     ("owner", "CREATE SCHEMA {}_more"),
 ]
 

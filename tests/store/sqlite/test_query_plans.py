@@ -33,7 +33,12 @@ HOT: dict[str, set[str]] = {
     "hand_back": GUARDED,
     "leave_running": {f"SEARCH jobhost_running USING {ROWID}"},
     "hold_lease": {f"SEARCH jobhost_node USING {ROWID}"},
-    "heartbeat": {f"SEARCH jobhost_node USING {ROWID}"},
+    "heartbeat": {
+        "SCAN jobhost_node USING INDEX jobhost_node_live",
+        "SEARCH jobhost_blocked USING INDEX jobhost_blocked_suspect (suspect_of>?)",
+        "SCAN o USING INDEX jobhost_node_live",
+        f"SEARCH s USING {ROWID}",
+    },
     "bury_node": {f"SEARCH jobhost_node USING {ROWID}"},
     "cancellations": {"SCAN c", f"SEARCH r USING {ROWID}"},
     "make_ready": {"SEARCH jobhost_job USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
@@ -63,12 +68,31 @@ HOT: dict[str, set[str]] = {
         "SEARCH jobhost_done USING INDEX jobhost_done_unsuccessful (state=?)",
         *VIEW,
     },
+    "heads_of": {"SEARCH jobhost_ready USING PRIMARY KEY (queue=?)", "SCAN h"},
+    "park": {"SEARCH r USING PRIMARY KEY (queue=?)"},
+    "claim_suspect": {
+        "SEARCH b USING INDEX jobhost_blocked_suspect (suspect_of>?)",
+        f"SEARCH j USING {ROWID}",
+    },
+    "start_suspect": {f"SEARCH jobhost_blocked USING {ROWID}"},
+    "suspects_of": {"SEARCH jobhost_blocked USING INDEX jobhost_blocked_suspect (suspect_of=?)"},
+    "set_aside": GUARDED,
+    "set_aside_as_a_whole": {
+        "SEARCH jobhost_blocked USING INDEX jobhost_blocked_aside (task=?)",
+    },
+    "request_drain": {f"SEARCH jobhost_node USING {ROWID}"},
+    "list_nodes": {
+        "SCAN n USING INDEX jobhost_node_live",
+        "SCAN jobhost_running",
+        "SEARCH r USING AUTOMATIC INDEX (node=?)",
+        "USE TEMP B-TREE FOR GROUP BY",
+    },
     "live_nodes": {"SCAN jobhost_node USING INDEX jobhost_node_live"},
 }
 """Statement to the lines that its plan may have, and no others."""
 
 SMALL = {
-    "c", "e", "h", "n", "r",
+    "c", "e", "h", "n", "o", "r",
     "jobhost_cancellation", "jobhost_moved", "jobhost_node", "jobhost_running", "jobhost_sequence",
 }  # fmt: skip
 """What may be walked from end to end: bounded by slots, by live nodes, or by the call itself."""
@@ -77,6 +101,8 @@ FOR_PEOPLE = {
     "tally": "counts everything, and says so",
     "list_ready": "collects the numbers of the waiting jobs to show the newest",
     "blocked_tasks": "counts what is set aside, and says so",
+    "blocked_suspects": "counts what waits to run alone, and says so",
+    "crash_loops": "walks the nodes that were, and says so",
     "waiting_queues": "walks its own result, a row for each queue",
     "applied_migrations": "a handful of rows",
     "own_names": "the schema, not what it holds",

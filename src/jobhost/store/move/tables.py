@@ -28,7 +28,8 @@ TABLES: Final = (
         key=("number",),
         columns=(
             "number", "id", "host", "pid", "version", "slots", "queues", "tasks", "started_at",
-            "heartbeat_at", "lease_until", "ended_at", "end_reason",
+            "heartbeat_at", "lease_until", "ended_at", "end_reason", "kind", "supervisor",
+            "vitals", "drain_requested_at",
         ),
     ),
     Table(
@@ -52,7 +53,7 @@ TABLES: Final = (
     Table(
         name="blocked",
         key=("job",),
-        columns=("job", "reason", "queue", "priority", "task", *_COUNTS),
+        columns=("job", "reason", "queue", "priority", "task", *_COUNTS, "suspect_of"),
     ),
     Table(
         name="running",

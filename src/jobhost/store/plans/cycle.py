@@ -120,6 +120,7 @@ def _settle_others(others: Sequence[Ended], guard: dict[str, Any]) -> Plan[int]:
     again = [end for end in others if end.settlement.target not in FINAL]
     later = [end for end in again if end.settlement.target is State.SCHEDULED]
     ready = [end for end in again if end.settlement.target is State.READY]
+    aside = [end for end in again if end.settlement.target is State.BLOCKED]
     changed = 0
     if final:
         changed += (yield _about("finish", final, guard)).changed
@@ -127,6 +128,8 @@ def _settle_others(others: Sequence[Ended], guard: dict[str, Any]) -> Plan[int]:
         yield _about("append_attempts", again, guard)
     if later:
         changed += (yield _about("reschedule", later, guard)).changed
+    if aside:
+        changed += (yield _about("set_aside", aside, guard)).changed
     if ready:
         first_seq = yield from draw_numbers(len(ready))
         changed += (yield _about("hand_back", ready, {**guard, "first_seq": first_seq})).changed

@@ -8,22 +8,50 @@ rescuer's own lease.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from jobhost.jobs.outcomes import Counts, Crashed, ErrorInfo, decide
 from jobhost.jobs.records import Ended
 from jobhost.jobs.retries import Retry
-from jobhost.jobs.states import Move
-from jobhost.store.plan import Plan, Row, Statement
+from jobhost.jobs.states import State
+from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans.cycle import draw_numbers, settle
+from jobhost.store.plans.suspects import clear
+
+_WITHOUT_NEWS: Final = 3
+"""Columns of a heartbeat's reply where looks of one's own are cheap."""
+
+_DEATHS_OF_A_SUSPECT: Final = 2
+"""Deaths of unknown or foreign cause that make a job a suspect: one happens to anybody."""
 
 RESCUE_BATCH: Final = 500
 """Jobs moved by one transaction of a rescue, so that others wait some milliseconds at most."""
 
 
+class Kind(StrEnum):
+    """What a row among the nodes stands for."""
+
+    WORKER = "worker"
+    """Runs jobs."""
+    NODE = "node"
+    """Supervises workers, and runs no jobs itself."""
+    LANE = "lane"
+    """A worker that runs suspects, one at a time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNode:
-    """A node about to register. `id` is random at each registration; queues and tasks are names."""
+    """A node about to register.
+
+    Args:
+        id: Random at each registration.
+        host, pid, version, slots: What the others may know.
+        queues, tasks: Names.
+        lease_us: How long its first lease lasts.
+        kind: What it is.
+        supervisor: Number of the node that renews its lease; None: it renews its own.
+    """
 
     id: str
     host: str
@@ -33,6 +61,8 @@ class NewNode:
     queues: Sequence[str]
     tasks: Sequence[str]
     lease_us: int
+    kind: Kind = Kind.WORKER
+    supervisor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +73,8 @@ class LiveNode:
     id: str
     worker: str
     lapsed: bool
+    kind: Kind = Kind.WORKER
+    supervisor: int | None = None
 
 
 class News(NamedTuple):
@@ -58,12 +90,25 @@ class News(NamedTuple):
     ready: bool
     blocked: bool
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to do about it."""
+        return self.lapsed or self.ready or self.blocked or self.due_in_us is not None
+
 
 class Pulse(NamedTuple):
-    """A heartbeat. Not `renewed`: the lease was lost before, and every job with it."""
+    """What came of a heartbeat.
+
+    `renewed`: if not, the lease was lost before, and every job with it. `family`: numbers of all
+    whose lease it renewed. `drain`: somebody wants this node to stop. `suspects`: some job waits
+    to run alone.
+    """
 
     renewed: bool
-    news: News | None
+    family: frozenset[int] = frozenset()
+    drain: bool = False
+    suspects: bool = False
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,26 +120,57 @@ class Rescue:
         rescuer: The node that does it; its lease must be live.
         died: Its process is proven to be gone. Otherwise its lease has run out, and a
             renewal that comes in between saves it.
+        cause: What it died of, such as "was killed by SIGSEGV", if a supervisor saw it.
+        own_doing: Whether it died of what it did itself; None if nobody saw it.
     """
 
     node: int
     worker: str
     rescuer: int
     died: bool
+    cause: str = ""
+    own_doing: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RescueReport:
-    """How many jobs went back to ready, and how many ended as dead or cancelled."""
+    """What a rescue came to.
+
+    Args:
+        returned: Jobs that went back to ready.
+        ended: Jobs that ended as dead or cancelled.
+        aside: Suspects, which run next alone.
+        cleared: Suspects of an earlier death that went back to ready, since this one has shown
+            whose doing that was.
+        proven: The tasks of jobs that have killed this worker beyond doubt.
+        more: Call again.
+        refused: Nothing was done: the rescuer has no live lease, or the node may live.
+    """
 
     returned: int = 0
     ended: int = 0
+    aside: int = 0
+    cleared: int = 0
+    proven: tuple[str, ...] = ()
     more: bool = False
+    refused: bool = False
+
+    def __add__(self, other: "RescueReport") -> "RescueReport":
+        """Of a rescue that took several transactions."""
+        return RescueReport(
+            returned=self.returned + other.returned,
+            ended=self.ended + other.ended,
+            aside=self.aside + other.aside,
+            cleared=self.cleared + other.cleared,
+            proven=self.proven + other.proven,
+            more=other.more,
+            refused=self.refused or other.refused,
+        )
 
     @property
     def total(self) -> int:
         """Jobs taken from the dead node."""
-        return self.returned + self.ended
+        return self.returned + self.ended + self.aside
 
 
 def register(new: NewNode) -> Plan[int]:
@@ -105,6 +181,8 @@ def register(new: NewNode) -> Plan[int]:
         {
             "number": number,
             "id": new.id,
+            "kind": new.kind.value,
+            "supervisor": new.supervisor,
             "host": new.host,
             "pid": new.pid,
             "version": new.version,
@@ -117,11 +195,26 @@ def register(new: NewNode) -> Plan[int]:
     return number
 
 
-def heartbeat(node: int, lease_us: int) -> Plan[Pulse]:
-    """Renew the lease, and hear what there is to do."""
-    renewed = yield Statement("heartbeat", {"node": node, "lease_us": lease_us}, alone=True)
-    news = None if renewed.first is None else News._make(renewed.first)
-    return Pulse(renewed=renewed.changed == 1, news=news)
+def heartbeat(node: int, lease_us: int, vitals: str | None = None) -> Plan[Pulse]:
+    """Renew the lease, and those of the workers whose supervisor this node is; hear the news.
+
+    Args:
+        node: Its number.
+        lease_us: How long the renewed leases last.
+        vitals: JSON about its memory and load, for people; None leaves what was told before.
+    """
+    params = {"node": node, "lease_us": lease_us, "vitals": vitals}
+    renewed = yield Statement("heartbeat", params, alone=True)
+    own = next((row for row in renewed.rows if row[0] == node), None)
+    if own is None:
+        return Pulse(renewed=False)
+    return Pulse(
+        renewed=True,
+        family=frozenset(row[0] for row in renewed.rows),
+        drain=bool(own[1]),
+        suspects=bool(own[2]),
+        news=News._make(own[3:]) if len(own) > _WITHOUT_NEWS else None,
+    )
 
 
 def leave(node: int) -> Plan[None]:
@@ -133,8 +226,15 @@ def live_nodes() -> Plan[list[LiveNode]]:
     """Nodes that have not ended."""
     found = yield Statement("live_nodes")
     return [
-        LiveNode(number=number, id=node_id, worker=f"{host}:{pid}", lapsed=bool(lapsed))
-        for number, node_id, host, pid, lapsed in found.rows
+        LiveNode(
+            number=number,
+            id=node_id,
+            worker=f"{host}:{pid}",
+            lapsed=bool(lapsed),
+            kind=Kind(kind),
+            supervisor=supervisor,
+        )
+        for number, node_id, host, pid, lapsed, kind, supervisor in found.rows
     ]
 
 
@@ -152,40 +252,77 @@ def rescue(order: Rescue) -> Plan[RescueReport]:
     """
     lease = yield Statement("hold_lease", {"node": order.rescuer})
     if not lease.rows or order.node == order.rescuer:
-        return RescueReport()
-    reason = "died" if order.died else "lost its lease"
+        return RescueReport(refused=True)
+    reason = order.cause or ("died" if order.died else "lost its lease")
     buried = yield Statement(
         "bury_node", {"node": order.node, "reason": reason, "only_lapsed": not order.died}
     )
     still_alive = yield from live_nodes()
     if any(node.number == order.node for node in still_alive):
-        return RescueReport()
+        return RescueReport(refused=True)
     found = yield Statement("running_of", {"node": order.node, "limit": RESCUE_BATCH})
     # Read now that the jobs are held: a cancel may have been entered while that was waited for.
     wishes = yield Statement("cancellations", {"node": order.node})
     cancels: dict[int, str] = dict(wishes.rows)
+    held = [_Held._make(row) for row in found.rows]
     # Only the first call sees all that the node held; one left over for the next was not alone.
-    alone = buried.changed == 1 and len(found.rows) == 1
-    ended = [_crash(row, order, cancels.get(row[0]), alone=alone) for row in found.rows]
+    alone = buried.changed == 1 and len(held) == 1
+    proven = [job for job in held if alone and _is_proof(job, order)]
+    ended = [_crash(job, order, cancels.get(job.number), proven=job in proven) for job in held]
     yield from settle(ended, cancels, node=order.node, writer=order.rescuer)
     if cancels:
         yield Statement("forget_cancellations")
-    returned = sum(end.settlement.move is Move.RESCUE for end in ended)
+    cleared = 0
+    for job in proven:
+        cleared += yield from clear(job.last_crash_of)
+    targets = [end.settlement.target for end in ended]
+    returned, aside = targets.count(State.READY), targets.count(State.BLOCKED)
     return RescueReport(
-        returned=returned, ended=len(ended) - returned, more=len(ended) == RESCUE_BATCH
+        returned=returned,
+        ended=len(ended) - returned - aside,
+        aside=aside,
+        cleared=cleared,
+        proven=tuple(job.task for job in proven),
+        more=len(ended) == RESCUE_BATCH,
     )
 
 
-def _crash(row: Row, order: Rescue, cancel_reason: str | None, *, alone: bool) -> Ended:
+class _Held(NamedTuple):
+    """A job of a dead node. `lost_before`: its deliveries that ended without a verdict before this
+    one; `last_crash_of`: the worker of the last of them."""
+
+    number: int
+    epoch: int
+    deliveries: int
+    failures: int
+    crashes: int
+    lost_before: int
+    task: str
+    last_crash_of: int | None
+
+
+def _is_proof(job: _Held, order: Rescue) -> bool:
+    """Whether a job that was alone in a dead node has killed it. If nobody saw the death, it must
+    have been alone for a reason: as a suspect, after two deaths."""
+    if not order.died:
+        return False
+    if order.own_doing is None:
+        return job.lost_before >= _DEATHS_OF_A_SUSPECT
+    return order.own_doing
+
+
+def _crash(job: _Held, order: Rescue, cancel_reason: str | None, *, proven: bool) -> Ended:
     """What becomes of one job of a dead worker."""
-    job, epoch, deliveries, failures, crashes, lost_before = row
-    what = "died" if order.died else "lost its lease"
+    what = order.cause or ("died" if order.died else "lost its lease")
+    lost = job.lost_before + 1
     outcome = Crashed(
         error=ErrorInfo(type="WorkerLost", message=f"worker {order.worker} {what} while it ran"),
-        proven=order.died and alone,
-        lost_deliveries=lost_before + 1,
+        proven=proven,
+        suspect=order.died
+        and (bool(order.own_doing) or lost >= _DEATHS_OF_A_SUSPECT or job.crashes + proven > 0),
+        lost_deliveries=lost,
         cancel_reason=cancel_reason,
     )
-    counts = Counts(deliveries=deliveries, failures=failures, crashes=crashes)
+    counts = Counts(deliveries=job.deliveries, failures=job.failures, crashes=job.crashes)
     settlement = decide(outcome, counts, Retry(), chance=0.0)
-    return Ended(job, epoch, duration_us=-1, settlement=settlement)
+    return Ended(job.number, job.epoch, duration_us=-1, settlement=settlement)

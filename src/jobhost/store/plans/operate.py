@@ -1,4 +1,4 @@
-"""What an operator does to a job: cancel it, or redrive it."""
+"""What an operator does: cancel or redrive a job, drain a node."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from jobhost.ids import format_id
 from jobhost.jobs.states import FINAL, Move, State, may
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans.cycle import draw_numbers
+from jobhost.store.plans.look_nodes import Place, find_nodes
 
 
 class CancelResult(StrEnum):
@@ -79,6 +80,35 @@ def redrive(job_id: bytes) -> Plan[Redriven | None]:
     yield Statement("redrive", {"job": job, "seq": seq})
     yield Statement("leave_done", {"job": job})
     return Redriven(done=True, state=State.READY)
+
+
+class DrainResult(StrEnum):
+    """What a request to drain came to."""
+
+    REQUESTED = "requested"
+    """It hears of it with its next heartbeat, and behaves as after a first SIGTERM."""
+    SUPERVISED = "supervised"
+    """A worker that hears from nobody but its node."""
+    LAPSED = "lapsed"
+    """Its lease has run out: it is dead, or enters anew under another number."""
+    ENDED = "ended"
+    """It had ended before."""
+
+
+def drain(node: int) -> Plan[DrainResult | None]:
+    """Ask a node, or a worker without one, to stop; None when there is none of that number.
+
+    Idempotent: asked again, the first time counts.
+    """
+    asked = yield Statement("request_drain", {"node": node})
+    if asked.changed:
+        return DrainResult.REQUESTED
+    found = yield from find_nodes(Place(number=node))
+    if not found:
+        return None
+    if found[0].ended_at is not None:
+        return DrainResult.ENDED
+    return DrainResult.LAPSED if found[0].supervisor is None else DrainResult.SUPERVISED
 
 
 def _find(job_id: bytes) -> Plan[tuple[int, str, State] | None]:

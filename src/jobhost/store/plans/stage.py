@@ -71,6 +71,8 @@ def _park(queue: str) -> Plan[int]:
     unserved = yield Statement("unserved", {"queue": queue, "limit": STAGE_BATCH})
     if unserved.rows:
         jobs = json.dumps([job for (job,) in unserved.rows])
-        yield Statement("park", {"queue": queue, "jobs": jobs, "reason": NO_WORKER})
+        yield Statement(
+            "park", {"queue": queue, "jobs": jobs, "reason": NO_WORKER, "suspect_of": None}
+        )
         yield Statement("leave_ready_by_job", {"queue": queue, "jobs": jobs})
     return len(unserved.rows)

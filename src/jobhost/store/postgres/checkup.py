@@ -16,6 +16,7 @@ from jobhost.store.checkup import (
     judge_due,
     judge_nodes,
     judge_schema,
+    judge_suspects,
     judge_waiting,
     note,
 )
@@ -78,7 +79,8 @@ class _Look:
         """In the order in which they are told."""
         return (
             self._server, self._login, self._schema_is_current, self._autovacuum, self._holders,
-            self._connections, self._notices, self._workers, self._waiting, self._due,
+            self._connections, self._notices, self._workers, self._waiting, self._suspects,
+            self._due,
         )  # fmt: skip
 
     def _server(self) -> list[Finding]:
@@ -137,7 +139,7 @@ class _Look:
     def _workers(self) -> list[Finding]:
         def judge() -> list[Finding]:
             nodes: list[LiveNode] = self._ask(live_nodes)
-            return judge_nodes(nodes)
+            return judge_nodes(nodes, self._ask(plans.crash_loops))
 
         return self._if_allowed("workers", judge)
 
@@ -147,6 +149,12 @@ class _Look:
             return judge_waiting(queues, served, self._ask(plans.blocked_tasks))
 
         return self._if_allowed("queues", judge)
+
+    def _suspects(self) -> list[Finding]:
+        def judge() -> list[Finding]:
+            return judge_suspects(self._ask(plans.blocked_suspects), self._ask(plans.served_tasks))
+
+        return self._if_allowed("suspects", judge)
 
     def _due(self) -> list[Finding]:
         return self._if_allowed("scheduled", lambda: judge_due(self._ask(plans.next_due)))

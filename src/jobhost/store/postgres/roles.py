@@ -50,7 +50,7 @@ _LOOK_WITHOUT_PAYLOADS: Final = {
         "cancel_requested)"
     ),
     "attempts": "SELECT (job, epoch, outcome, node, claimed_at, ended_at, duration_us)",
-    "blocked": f"SELECT (job, queue, priority, task, {_COUNTS})",
+    "blocked": f"SELECT (job, queue, priority, task, {_COUNTS}, suspect_of)",
     "done": f"SELECT ({_ENDED})",
     "cancellation": "SELECT (job, requested_at)",
 }
@@ -63,7 +63,7 @@ TABLES: Final = (
 VIEWS: Final = ("jobs", "attempts")
 SEQUENCE: Final = "number"
 ENQUEUE: Final = "enqueue(text, jsonb, text, integer, timestamptz, uuid)"
-FUNCTIONS: Final = ("clock()", "place_in_ready(bigint)", ENQUEUE)
+FUNCTIONS: Final = ("clock()", ENQUEUE)
 OBJECTS: Final = (*TABLES, *VIEWS, SEQUENCE, *FUNCTIONS)
 
 
@@ -125,26 +125,25 @@ ROLES: Final = (
             "blocked": _MOVE,
             "running": _MOVE,
             "done": "SELECT (job), INSERT",
-            "attempt": "SELECT (job, epoch, outcome), INSERT",
+            "attempt": "SELECT (job, epoch, outcome, node), INSERT",
             "cancellation": "SELECT, DELETE",
-            "node": "SELECT, INSERT, UPDATE (heartbeat_at, lease_until, wakeable, "
+            "node": "SELECT, INSERT, UPDATE (heartbeat_at, lease_until, vitals, wakeable, "
             "ended_at, end_reason)",
             "number": "USAGE",
             "clock()": "EXECUTE",
             ENQUEUE: "EXECUTE",
-            "place_in_ready(bigint)": "EXECUTE",
         },
     ),
     Role(
         name="viewer",
-        may="read jobs, attempts and workers",
+        may="read jobs, attempts, nodes and workers",
         may_not="change anything",
         rights={**_LOOK, "clock()": "EXECUTE"},
         settings=_TIME_OUTS,
     ),
     Role(
         name="operator",
-        may="read as a viewer; cancel, redrive",
+        may="read as a viewer; cancel, redrive; drain nodes",
         may_not="enqueue, run jobs, change what was accepted",
         rights={
             **_LOOK,
@@ -155,9 +154,9 @@ ROLES: Final = (
             "done": f"SELECT ({_ENDED}, reason, error), INSERT, DELETE, {_LOCK}",
             "attempt": "INSERT",
             "cancellation": "SELECT, INSERT, DELETE",
+            "node": "SELECT, UPDATE (drain_requested_at)",
             "number": "USAGE",
             "clock()": "EXECUTE",
-            "place_in_ready(bigint)": "EXECUTE",
         },
     ),
 )
@@ -175,7 +174,7 @@ class Right(NamedTuple):
 
 VIEWER_WITHOUT_PAYLOADS: Final = Role(
     name="viewer",
-    may="read jobs, attempts and workers by SQL, without payloads, results and errors",
+    may="read jobs, attempts, nodes and workers by SQL, without payloads, results and errors",
     may_not="use 'jobhost jobs', which shows these; change anything",
     rights={**_LOOK_WITHOUT_PAYLOADS, "clock()": "EXECUTE"},
     settings=_TIME_OUTS,

@@ -74,53 +74,6 @@ BEGIN
 END;
 $_$;
 
-CREATE SEQUENCE jobhost.number
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE jobhost.job (
-    number bigint DEFAULT nextval('jobhost.number'::regclass) NOT NULL,
-    id uuid NOT NULL,
-    task text NOT NULL,
-    queue text NOT NULL,
-    priority smallint NOT NULL,
-    payload text NOT NULL,
-    envelope text,
-    parent uuid,
-    created_at bigint NOT NULL
-);
-
-CREATE TABLE jobhost.ready (
-    queue text NOT NULL,
-    priority smallint NOT NULL,
-    lane smallint NOT NULL,
-    seq bigint NOT NULL,
-    job bigint NOT NULL,
-    task text NOT NULL,
-    epoch integer NOT NULL,
-    deliveries integer NOT NULL,
-    failures integer NOT NULL,
-    crashes integer NOT NULL
-)
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='50000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000000000');
-
-CREATE FUNCTION jobhost.place_in_ready(wanted bigint) RETURNS tid
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- SELECT r.ctid
-    FROM (jobhost.job j
-      JOIN jobhost.ready r ON (((r.queue = j.queue) AND (r.priority = j.priority) AND (r.lane = 1) AND (r.seq = j.number) AND (r.job = j.number))))
-   WHERE (j.number = place_in_ready.wanted)
- UNION ALL
-  SELECT ready.ctid
-    FROM jobhost.ready
-   WHERE ((ready.job = place_in_ready.wanted) AND (ready.seq <> ready.job))
- LIMIT 1;
-END;
-
 CREATE TABLE jobhost.attempt (
     job bigint NOT NULL,
     epoch integer NOT NULL,
@@ -181,13 +134,33 @@ CREATE TABLE jobhost.blocked (
     epoch integer NOT NULL,
     deliveries integer NOT NULL,
     failures integer NOT NULL,
-    crashes integer NOT NULL
+    crashes integer NOT NULL,
+    suspect_of bigint
 );
 
 CREATE TABLE jobhost.cancellation (
     job bigint NOT NULL,
     reason text NOT NULL,
     requested_at bigint NOT NULL
+);
+
+CREATE SEQUENCE jobhost.number
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE jobhost.job (
+    number bigint DEFAULT nextval('jobhost.number'::regclass) NOT NULL,
+    id uuid NOT NULL,
+    task text NOT NULL,
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    payload text NOT NULL,
+    envelope text,
+    parent uuid,
+    created_at bigint NOT NULL
 );
 
 CREATE TABLE jobhost.node (
@@ -204,9 +177,27 @@ CREATE TABLE jobhost.node (
     lease_until bigint NOT NULL,
     wakeable boolean DEFAULT true NOT NULL,
     ended_at bigint,
-    end_reason text
+    end_reason text,
+    kind text DEFAULT 'worker'::text NOT NULL,
+    supervisor bigint,
+    vitals text,
+    drain_requested_at bigint
 )
 WITH (fillfactor='50');
+
+CREATE TABLE jobhost.ready (
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    lane smallint NOT NULL,
+    seq bigint NOT NULL,
+    job bigint NOT NULL,
+    task text NOT NULL,
+    epoch integer NOT NULL,
+    deliveries integer NOT NULL,
+    failures integer NOT NULL,
+    crashes integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='50000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000000000');
 
 CREATE TABLE jobhost.running (
     job bigint NOT NULL,
@@ -322,7 +313,11 @@ ALTER TABLE ONLY jobhost.running
 ALTER TABLE ONLY jobhost.scheduled
     ADD CONSTRAINT scheduled_pkey PRIMARY KEY (job);
 
-CREATE INDEX blocked_task ON jobhost.blocked USING btree (task);
+CREATE INDEX blocked_aside ON jobhost.blocked USING btree (task, job) WHERE (suspect_of IS NOT NULL);
+
+CREATE INDEX blocked_suspect ON jobhost.blocked USING btree (suspect_of, job DESC) WHERE (suspect_of IS NOT NULL);
+
+CREATE INDEX blocked_task ON jobhost.blocked USING btree (task) WHERE (suspect_of IS NULL);
 
 CREATE INDEX done_unsuccessful ON jobhost.done USING btree (state, job) WHERE (state <> 'succeeded'::text);
 

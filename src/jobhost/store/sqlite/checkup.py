@@ -19,6 +19,7 @@ from jobhost.store.checkup import (
     judge_due,
     judge_nodes,
     judge_schema,
+    judge_suspects,
     judge_waiting,
     note,
     ok,
@@ -94,9 +95,10 @@ def _inside(connection: SqliteConnection, target: Target) -> Iterator[Finding]:
         )
         return  # nobody is to work here any more
     yield judge_clock(ask(_first("latest_instant")) - target.clock.now())
-    yield from judge_nodes(ask(live_nodes))
+    yield from judge_nodes(ask(live_nodes), ask(plans.crash_loops))
     queues, served = ask(plans.waiting_queues), ask(served_queues)
     yield from judge_waiting(queues, served, ask(plans.blocked_tasks))
+    yield from judge_suspects(ask(plans.blocked_suspects), ask(plans.served_tasks))
     yield from judge_due(ask(plans.next_due))
 
 

@@ -1,20 +1,37 @@
--- Renews a lease that is still live, and tells what there is to do. No row: the lease was lost,
--- and with it all jobs. Each look is one step in an index, whatever the number of workers. A cancel
--- that was entered while its job just succeeded is swept away.
+-- Renews a lease that is still live, and with it those of the workers whose supervisor this node
+-- is; for the node itself it tells what there is to do. The node's own row is not among those
+-- returned: the lease was lost, and with it all jobs. Each look is one step in an index, whatever
+-- the number of workers. A cancel that was entered while its job just succeeded is swept away.
 WITH late AS (
     DELETE FROM jobhost.cancellation c
     WHERE (SELECT true FROM jobhost.done d WHERE d.job = c.job LIMIT 1)
 )
-UPDATE jobhost.node SET heartbeat_at = :now, lease_until = :now + :lease_us
-WHERE number = :node AND lease_until > :now
+UPDATE jobhost.node
+SET heartbeat_at = :now, lease_until = :now + :lease_us,
+    vitals = CASE WHEN number = :node THEN coalesce(:vitals, vitals) ELSE vitals END
+WHERE ended_at IS NULL AND (number = :node OR supervisor = :node) AND lease_until > :now
+    AND EXISTS (SELECT FROM jobhost.node s WHERE s.number = :node AND s.lease_until > :now)
 RETURNING
-    EXISTS (
+    number,
+    drain_requested_at IS NOT NULL,
+    CASE WHEN number = :node THEN EXISTS (
+        SELECT FROM jobhost.blocked WHERE suspect_of IS NOT NULL
+    ) AND (kind = 'node' OR NOT EXISTS (
+        SELECT FROM jobhost.node o
+        WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
+    )) END,
+    CASE WHEN number = :node THEN EXISTS (
         SELECT FROM jobhost.node o
         WHERE o.ended_at IS NULL AND o.lease_until <= :now AND o.number <> :node
-    ),
-    (SELECT due_at FROM jobhost.scheduled ORDER BY due_at LIMIT 1) - :now,
-    EXISTS (
+            AND o.supervisor IS DISTINCT FROM :node
+    ) END,
+    CASE WHEN number = :node THEN
+        (SELECT due_at FROM jobhost.scheduled ORDER BY due_at LIMIT 1) - :now
+    END,
+    CASE WHEN number = :node THEN EXISTS (
         SELECT FROM json_array_elements_text(queues) q (name)
         CROSS JOIN LATERAL (SELECT FROM jobhost.ready r WHERE r.queue = q.name LIMIT 1) waiting
-    ),
-    EXISTS (SELECT FROM jobhost.blocked)
+    ) END,
+    CASE WHEN number = :node THEN EXISTS (
+        SELECT FROM jobhost.blocked WHERE suspect_of IS NULL
+    ) END

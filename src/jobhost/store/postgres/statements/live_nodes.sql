@@ -1,2 +1,2 @@
 -- Nodes that have not ended, whether their lease is live or not.
-SELECT number, id, host, pid, lease_until <= :now FROM jobhost.node WHERE ended_at IS NULL
+SELECT number, id, host, pid, lease_until <= :now, kind, supervisor FROM jobhost.node WHERE ended_at IS NULL

@@ -2,8 +2,10 @@
 -- place or where it came back to: looked for one after the other through laterals, so that of a
 -- table that seems empty to the planner no index is walked from end to end, nor a whole queue.
 INSERT INTO jobhost.blocked
-    (job, reason, queue, priority, task, epoch, deliveries, failures, crashes)
-SELECT job, :reason, queue, priority, task, epoch, deliveries, failures, crashes
+    (job, reason, queue, priority, task, epoch, deliveries, failures, crashes,
+     suspect_of)
+SELECT job, :reason, queue, priority, task, epoch, deliveries, failures, crashes,
+    :suspect_of
 FROM jobhost.ready
 WHERE ctid = ANY (ARRAY(
     SELECT place.ctid
