@@ -12,6 +12,7 @@ from jobhost.errors import InvalidOption, UsageError
 from jobhost.host.accepting import accept, accept_async
 from jobhost.host.current import running_job
 from jobhost.host.job import Job
+from jobhost.host.kinds import Kind, check_memory_limit, choose_kind
 from jobhost.host.wiring import Wiring
 from jobhost.ids import JobId, format_id, new_ids, parse_id
 from jobhost.jobs.envelope import TRIGGER_ENQUEUE, Envelope, seal
@@ -52,15 +53,26 @@ class Task(Generic[P, R, C]):
     `R` is what a job hands back; `C` is what the plain call gives, which for an `async def`
     is a coroutine of `R`. As with functions a pickle holds its name only, and a copy is the
     task itself.
+
+    `kind` says where its jobs run, `memory_max` how many bytes a process of them may hold.
     """
 
     def __init__(
-        self, function: Callable[P, C], *, name: str, options: Options, wiring: Wiring
+        self,
+        function: Callable[P, C],
+        *,
+        name: str,
+        options: Options,
+        wiring: Wiring,
+        executor: str | None = None,
+        memory_limit: str | None = None,
     ) -> None:
         self.name = check_name(name, "the name of a task")
         self.function = function
         self.options = options
         self.is_async = _is_async(function, self.name)
+        self.kind = choose_kind(executor, self.name, is_async=self.is_async)
+        self.memory_max = check_memory_limit(memory_limit, self.name, self.kind)
         self.signature = Signature(function, self.name)
         self._wiring = wiring
         self._plain: BoundTask[P, R] = BoundTask(self, Options(), wiring)
@@ -69,12 +81,17 @@ class Task(Generic[P, R, C]):
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
+        if self.kind is Kind.PROCESS and "<locals>" in self.__qualname__:
+            raise UsageError(
+                f"task {self.name!r} is declared inside a function, and the process that runs it "
+                "would not find it there: declare it at the top of a module"
+            )
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} {self.place}>"
 
     def __reduce__(self) -> str:
-        if _look_up(self.__module__, self.__qualname__) is not self:
+        if not self.is_found_by_name:
             raise UsageError(
                 f"task {self.name!r} cannot be pickled: whoever reads the pickle would look for it "
                 f"at {self.__module__}.{self.__qualname__}, and it is not there; declare it at the "
@@ -87,6 +104,12 @@ class Task(Generic[P, R, C]):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+    @property
+    def is_found_by_name(self) -> bool:
+        """Whether it stands in its module under its function's name, where another process looks
+        for it."""
+        return look_up(self.__module__, self.__qualname__) is self
 
     @property
     def place(self) -> str:
@@ -354,7 +377,7 @@ class BoundTask(Generic[P, R]):
             await accept_async(self._wiring.store, batch, known=self._job_id is not None)
 
 
-def _look_up(module: str, qualified_name: str) -> object:
+def look_up(module: str, qualified_name: str) -> object:
     """What stands in an imported module under this name, or None."""
     found: object = sys.modules.get(module)
     for name in qualified_name.split("."):
