@@ -1,0 +1,14 @@
+"""What keeps workers alive: the node, a supervisor that runs no user code.
+
+    main thread        children, signals, links and timers       node.py
+    registrar thread   enters and ends workers in the store       registrar.py
+    heartbeat thread   renews all leases of the node at once      worker/heartbeat.py
+
+`crew.py` decides, without clock or processes, who is started, killed or given up. The main thread's
+parts: `wake.py` (signals, sleep), `reception.py` with `greeting.py` (what workers say), `watch.py`
+(silence, memory), `morgue.py` with `exits.py` (what the dead died of, and what they left),
+`bulletin.py` with `poison.py` (what workers are told), `systemd.py` (the service manager).
+`facts.py` has the words between it and the registrar.
+
+Start with `node.py`, then `crew.py`.
+"""

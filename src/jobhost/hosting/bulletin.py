@@ -1,0 +1,106 @@
+"""What the node tells its workers about the store: news, and tasks that only the lane runs."""
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from jobhost.hosting import logs
+from jobhost.hosting.poison import Poison
+from jobhost.hosting.process import WorkerProcess
+from jobhost.store.plans.nodes import News
+from jobhost.worker.wire import LeaveOut, Tidings
+
+_DEAF_SECONDS: Final = 5.0
+"""Who has not answered for so long is told no news: it reads nothing, and what is sent to it
+would fill the wire until the node had to wait. It hears the next ones."""
+
+
+class Aside(Protocol):
+    """Moves waiting jobs in the store; answers later, as a fact."""
+
+    def set_aside(self, tasks: tuple[str, ...]) -> None:
+        """Waiting jobs of these tasks go through the lane."""
+        ...
+
+    def bring_back(self, task: str) -> None:
+        """Those that wait only because of their task become ready again."""
+        ...
+
+
+class Bulletin:
+    """Keeps workers from claiming what kills them.
+
+    `note` takes proofs; `post` acts on them, and must be called now and then.
+    """
+
+    def __init__(self) -> None:
+        self._poison = Poison()
+        self._left_out: frozenset[str] = frozenset()
+        self._asked = False
+
+    def note(self, tasks: Iterable[str], now: float) -> None:
+        """Jobs of these tasks are proven to have killed their workers."""
+        for task in tasks:
+            self._poison.note(task, now)
+
+    def moved(self) -> None:
+        """The store has answered to `set_aside`."""
+        self._asked = False
+
+    def post(self, processes: Iterable[WorkerProcess], store: Aside, now: float) -> None:
+        """Tasks whose jobs kill workers again and again are claimed by the lane alone."""
+        aside = self._poison.aside(now)
+        if aside != self._left_out:
+            self._change(aside, processes, store)
+        if aside and not self._asked:
+            self._asked = True
+            store.set_aside(tuple(sorted(aside)))
+
+    def tell_newcomer(self, process: WorkerProcess) -> None:
+        """What a worker must know before it claims."""
+        if self._left_out and not process.lane:
+            process.wire.send(LeaveOut(tasks=sorted(self._left_out)))
+
+    def _change(
+        self, aside: frozenset[str], processes: Iterable[WorkerProcess], store: Aside
+    ) -> None:
+        before, self._left_out = self._left_out, aside
+        for task in sorted(aside - before):
+            logs.set_aside(task)
+        for task in sorted(before - aside):
+            logs.brought_back(task)
+            store.bring_back(task)
+        for process in processes:
+            if not process.lane:
+                process.wire.send(LeaveOut(tasks=sorted(aside)))
+
+
+def spread(news: News, processes: Iterable[WorkerProcess], now: float) -> None:
+    """What one heartbeat has heard concerns all workers."""
+    for process in processes:
+        if process.silent_for(now) < _DEAF_SECONDS:
+            process.wire.send(Tidings(**news._asdict()))
+
+
+LANE_REST_SECONDS: Final = (10.0, 300.0)
+"""First and longest rest of a lane that had nothing to do."""
+
+
+class LaneRest:
+    """Keeps heartbeats that tell of suspects from starting a lane that can run none of them.
+
+    The suspects may be of tasks that this node does not know, or in another node's hands.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._rest = 0.0
+
+    def ended(self, now: float, *, idle: bool) -> None:
+        """The lane has found no more suspects; `idle`: it had not found one before, either."""
+        first, longest = LANE_REST_SECONDS
+        self._rest = min(max(first, 2 * self._rest), longest) if idle else 0.0
+        self._until = now + self._rest
+
+    def over(self, now: float) -> bool:
+        """Whether it is worth another look."""
+        return now >= self._until

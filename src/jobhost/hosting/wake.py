@@ -1,0 +1,88 @@
+"""How the node's main thread sleeps: until a signal, a worker, another thread or the time wakes it.
+
+A signal handler only counts; the interpreter writes to the waker by itself, so that no signal
+comes between a last look and the sleep.
+"""
+
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class Readable(Protocol):
+    """Anything that `select.poll` takes."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
+        ...
+
+
+class Wake:
+    """Counts the signals that ask for a stop, and wakes the main thread.
+
+    `stops` may also be raised by others: by a drain that somebody asked for, or a broken store.
+    """
+
+    def __init__(self) -> None:
+        self.stops = 0
+        self._end, self._waker = socket.socketpair()
+        for end in (self._end, self._waker):
+            end.settimeout(0.0)
+
+    def up(self) -> None:
+        """Wake the main thread. From any thread; without effect once the node has ended."""
+        with suppress(OSError):
+            self._waker.send(b"\0")
+
+    def wait(self, seconds: float, others: Iterable[Readable]) -> None:
+        """Until something happens, or this time is over."""
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN)
+        for other in others:
+            poll.register(other, select.POLLIN)
+        poll.poll(max(0.0, seconds) * 1000)
+        with suppress(BlockingIOError):
+            self._end.recv(4096)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """While the block runs, signals are counted and end the wait. Only in the main thread."""
+
+        def stop(number: int, frame: object) -> None:
+            self.stops += 1
+
+        before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        fd_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(fd_before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._end.close()
+            self._waker.close()
+
+
+class Naps:
+    """Notices that this process was itself asleep, stopped or without a processor.
+
+    Args:
+        longest_seconds: No turn takes longer while it is awake.
+    """
+
+    def __init__(self, longest_seconds: float) -> None:
+        self._longest = longest_seconds
+        self._last = time.monotonic()
+
+    def overslept(self, now: float) -> float:
+        """Seconds since the last call, beyond what a turn may take."""
+        late = max(0.0, now - self._last - self._longest)
+        self._last = now
+        return late

@@ -1,0 +1,103 @@
+"""Watches the workers: who still answers, what they hold of the machine, what the kernel killed."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Collection, Iterator
+from typing import Final
+
+import psutil
+
+from jobhost.hosting import logs
+from jobhost.hosting.exits import OomWatch
+from jobhost.hosting.process import STACKS, WorkerProcess
+from jobhost.hosting.wake import Naps
+
+PING_SECONDS: Final = 1.0
+"""Pause between two questions to one worker."""
+
+_LATE_TURN_SECONDS: Final = 3.0
+"""Between two rounds, beyond the pause; longer only if the node itself did not run."""
+
+_OOM_SECONDS: Final = 5.0
+"""A process that the kernel kills for want of memory may take so long to free it and end."""
+
+
+class Watch:
+    """Asks each worker for a sign of life, again and again.
+
+    Args:
+        unresponsive_seconds: So long may a worker's interpreter give none. After half of it the
+            stacks of its threads are written.
+    """
+
+    def __init__(self, unresponsive_seconds: float) -> None:
+        self._unresponsive = unresponsive_seconds
+        self._naps = Naps(PING_SECONDS + _LATE_TURN_SECONDS)
+        self.due = 0.0
+
+    def silent(
+        self, processes: Collection[WorkerProcess], now: float
+    ) -> Iterator[tuple[WorkerProcess, float]]:
+        """Those that have been silent for too long, with the seconds. Call it when it is `due`."""
+        self.due = now + PING_SECONDS
+        asleep = self._naps.overslept(now)
+        for process in processes:
+            if process.pinged_at is not None:
+                process.pinged_at += asleep  # nobody was there to hear an answer
+            process.ping(now)
+            silent = process.silent_for(now)
+            if silent >= self._unresponsive:
+                process.pinged_at = now
+                yield process, silent
+            elif silent >= self._unresponsive / 2 and not process.warned:
+                process.warned = True
+                logs.silent(process, silent)
+                process.send_signal(STACKS)
+
+
+class RecentKills:
+    """The kernel's kills for want of memory that may explain a death just read.
+
+    A kill is counted before its victim has ended, and it may be that of a job's own process; so
+    each is remembered for a moment, and explains one death.
+    """
+
+    def __init__(self, watch: OomWatch | None = None) -> None:
+        self._watch = watch or OomWatch()
+        self._times: deque[float] = deque(maxlen=64)
+
+    def look(self, now: float) -> int:
+        """Count them; to be called in every round. How many are recent."""
+        self._times.extend([now] * min(self._watch.kills_since_last_look(), 64))
+        while self._times and self._times[0] <= now - _OOM_SECONDS:
+            self._times.popleft()
+        return len(self._times)
+
+    def explain(self) -> None:
+        """One of them has explained a death."""
+        self._times.popleft()
+
+
+def vitals(processes: Collection[WorkerProcess]) -> str:
+    """JSON about load and memory, for people who ask for the nodes."""
+    memory = {process.ticket: _rss(process.pid) for process in processes}
+    return json.dumps(
+        {
+            "load": [round(part, 2) for part in os.getloadavg()],
+            "memory": _rss(os.getpid()) + sum(memory.values()),
+            "workers": {
+                process.number: {"memory": memory[process.ticket], "running": process.running}
+                for process in processes
+                if process.number is not None
+            },
+        }
+    )
+
+
+def _rss(pid: int) -> int:
+    """Bytes of memory of a process; 0 when it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0

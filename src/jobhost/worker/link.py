@@ -1,0 +1,112 @@
+"""A worker's end of the wire to its node, served by a thread of its own."""
+
+import os
+import threading
+from collections.abc import Callable, Collection
+from typing import Final
+
+from jobhost.errors import StoreUnavailable
+from jobhost.store.plans.nodes import News
+from jobhost.worker.descendants import kill_all_below
+from jobhost.worker.exit_codes import WorkerExit
+from jobhost.worker.wire import (
+    Hello,
+    LeaveOut,
+    Lost,
+    Message,
+    Ping,
+    Pong,
+    Ready,
+    Tidings,
+    Welcome,
+    Wire,
+)
+
+_WELCOME_SECONDS: Final = 5.0
+"""Longest wait for a number; then the worker looks at its signals and waits again."""
+
+
+class Link:
+    """Serves the wire until the process ends.
+
+    Args:
+        wire: The worker's end.
+
+    `on_lost`, `on_news` and `running` are called from the link's thread. `left_out` has the tasks
+    that this worker must not claim.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._mutex = threading.Condition()
+        self._welcome: Welcome | None = None
+        self._taken: Welcome | None = None
+        self._hurried = False
+        self.on_lost: Callable[[], None] = _nothing
+        self.on_news: Callable[[News], None] = _nothing
+        self.left_out: Collection[str] = ()
+        self.running: Callable[[], int] = int
+
+    def start(self, hello: Hello) -> None:
+        """Say hello and serve."""
+        self._wire.send(hello)
+        threading.Thread(target=self._serve, name="jobhost-link", daemon=True).start()
+
+    def say_ready(self) -> None:
+        """The first turn is done."""
+        self._wire.send(Ready())
+
+    def lose(self, number: int) -> None:
+        """The store does not know this number's lease any more: ask for another."""
+        self._wire.send(Lost(number=number))
+
+    def registration(self) -> Welcome:
+        """The next number that the node has entered for this worker; for the first one it waits as
+        long as it takes. Raises StoreUnavailable when another does not come in time, or after
+        `hurry`; call again then."""
+        with self._mutex:
+            patience = None if self._taken is None else _WELCOME_SECONDS
+            self._mutex.wait_for(lambda: self._is_new() or self._hurried, patience)
+            if not self._is_new() or self._welcome is None:
+                raise StoreUnavailable("the node has not entered this worker in the store yet")
+            self._taken = self._welcome
+            return self._welcome
+
+    def hurry(self) -> None:
+        """Wait for no number any more. From any thread, and from a signal handler."""
+        with self._mutex:
+            self._hurried = True
+            self._mutex.notify_all()
+
+    def _is_new(self) -> bool:
+        return self._welcome is not self._taken
+
+    def _serve(self) -> None:
+        while (message := self._wire.receive()) is not None:
+            self._heed(message)
+        # Nobody answers for this process any more, and its jobs run elsewhere soon.
+        kill_all_below()
+        os._exit(WorkerExit.ORPHANED)
+
+    def _heed(self, message: Message) -> None:
+        match message:
+            case Ping():
+                self._wire.send(Pong(running=self.running()))
+            case Welcome():
+                with self._mutex:
+                    again, self._welcome = self._taken is not None, message
+                    self._mutex.notify_all()
+                if again:
+                    self.on_lost()
+            case Tidings():
+                self.on_news(
+                    News(message.lapsed, message.due_in_us, message.ready, message.blocked)
+                )
+            case LeaveOut():
+                self.left_out = frozenset(message.tasks)
+            case _:
+                pass  # a node of another release may say more
+
+
+def _nothing(*_: object) -> None:
+    """Until somebody listens."""

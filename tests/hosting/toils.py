@@ -1,0 +1,171 @@
+"""Tasks for workers below a node, and how its processes are told what to do.
+
+As a module it is what `jobhost worker toils:host` imports; the environment says where the store
+is, which tasks there are and what goes wrong at import. Tests call `declare` with their own host.
+"""
+
+import asyncio
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jobhost import JobHost, Retry, current_job
+
+GUARD_SECONDS = 120
+
+_DAEMON = """
+import os, sys, time
+os.setsid()
+if os.fork():
+    os._exit(0)
+os.setsid()
+open(sys.argv[1], "w").write(str(os.getpid()))
+os.rename(sys.argv[1], sys.argv[2])
+time.sleep(120)
+"""
+
+
+class Toils:
+    """The tasks of one host.
+
+    Args:
+        host: Where to declare them.
+        folder: Where the ledger is, and the files `go-<name>` that let a job go on.
+    """
+
+    def __init__(self, host: JobHost, folder: Path) -> None:
+        self._folder = folder
+        task: Any = host.task
+        self.note = task(name="note")(self._note)
+        self.hold = task(name="hold")(self._hold)
+        self.obey = task(name="obey")(self._obey)
+        self.daemonize = task(name="daemonize")(self._daemonize)
+        self.leave = task(name="leave")(self._leave)
+        self.segfault = task(name="segfault")(self._segfault)
+        self.kill_itself = task(name="kill_itself")(self._kill_itself)
+        self.hold_lock = task(name="hold_lock")(self._hold_lock)
+        self.catastrophe = task(name="catastrophe")(self._catastrophe)
+        self.block_loop = task(name="block_loop")(self._block_loop)
+        self.deaf = task(name="deaf", timeout="500ms", retry=Retry(max_attempts=1))(self._deaf)
+        self.bloat = task(name="bloat")(self._bloat)
+
+    def write(self, event: str, name: str) -> None:
+        """One line, whole whatever else is writing: event, name, delivery, pid."""
+        line = f"{event} {name} {current_job().delivery} {os.getpid()}\n"
+        handle = os.open(self._folder / "ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(handle, line.encode())
+        os.close(handle)
+
+    def may_go(self, name: str) -> bool:
+        """Whether the test lets this job go on."""
+        return (self._folder / f"go-{name}").exists()
+
+    async def _note(self, name: str) -> str:
+        self.write("start", name)
+        return name
+
+    async def _hold(self, name: str) -> str:
+        self.write("start", name)
+        try:
+            while not self.may_go(name):  # noqa: ASYNC110 - it is a file of another process
+                await asyncio.sleep(0.02)
+        except asyncio.CancelledError:
+            self.write("cancelled", name)
+            raise
+        self.write("end", name)
+        return f"by {os.getpid()}"
+
+    def _obey(self, name: str) -> str:
+        self.write("start", name)
+        token = current_job().cancel
+        while not self.may_go(name):
+            if token.wait(0.02):
+                try:
+                    token.raise_if_set()
+                except Exception as error:
+                    self.write(type(error).__name__, name)
+                    raise
+        self.write("end", name)
+        return f"by {os.getpid()}"
+
+    async def _daemonize(self, name: str) -> str:
+        """Leaves a process in a session of its own behind, and holds. It starts only if nothing
+        of an earlier delivery lives."""
+        former = self._folder / f"daemon-{name}"
+        lives = former.exists() and Path(f"/proc/{former.read_text()}").exists()
+        self.write("haunted" if lives else "alone", name)
+        words = [sys.executable, "-c", _DAEMON, str(former) + ".new", str(former)]
+        await asyncio.to_thread(subprocess.run, words, check=True)
+        return await self._hold(name)
+
+    def _leave(self, name: str) -> None:
+        self.write("start", name)
+        os._exit(0)
+
+    def _segfault(self, name: str) -> None:
+        self.write("start", name)
+        ctypes.string_at(0)
+
+    def _kill_itself(self, name: str) -> None:
+        """As if somebody else did: nobody can tell."""
+        self.write("start", name)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _hold_lock(self, name: str) -> None:
+        """Native code that does not let go of the interpreter's lock."""
+        self.write("start", name)
+        ctypes.PyDLL(None).sleep(GUARD_SECONDS)
+
+    def _catastrophe(self, name: str) -> None:
+        self.write("start", name)
+        re.match(r"(a+)+$", "a" * 60 + "b")
+
+    async def _block_loop(self, name: str, seconds: float) -> None:
+        self.write("start", name)
+        time.sleep(seconds)  # noqa: ASYNC251 - that is the point
+        self.write("end", name)
+
+    def _deaf(self, name: str) -> None:
+        self.write("start", name)
+        time.sleep(GUARD_SECONDS)
+
+    def _bloat(self, name: str) -> None:
+        """Memory that stays."""
+        self.write("start", name)
+        _kept.append(bytearray(os.urandom(1024) * 30_000))
+
+
+_kept: list[bytearray] = []
+
+
+def _extra(host: JobHost, folder: Path) -> None:
+    """What this process's code is: the test may change it under a running node."""
+    given = folder / "extra"
+    names = os.environ.get("TOILS_EXTRA") or (given.read_text() if given.exists() else "")
+    for name in names.split():
+
+        def run(word: str, name: str = name) -> str:
+            return f"{name} {word}"
+
+        host.task(name=name)(run)
+
+
+if "TOILS_URL" in os.environ:
+    _folder = Path(os.environ["TOILS_FOLDER"])
+    if (_folder / "raise-at-import").exists():
+        raise RuntimeError("the shop is closed")
+    if (_folder / "die-at-import").exists():
+        (_folder / f"died-{os.getpid()}").touch()
+        os._exit(9)
+    if (_folder / "hang-at-import").exists():
+        (_folder / "hangs").touch()
+        time.sleep(GUARD_SECONDS)
+    host = JobHost(os.environ["TOILS_URL"])
+    Toils(host, _folder)
+    _extra(host, _folder)
