@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.database import TITLES, StoreName
-from bench.table import FIGURES, Figure
+from bench.table import FIGURES, GROUPS, Figure
 
 PEERS: Final = ("pgqueuer", "huey")
 
@@ -53,10 +53,11 @@ def read_options(arguments: Sequence[str]) -> Options:
     stores: list[StoreName] = list(dict.fromkeys(given.store or _usual_stores(given.postgres)))
     if "postgres" in stores and (missing := _missing(given.postgres)):
         parser.error(f"PostgreSQL needs {missing}: run 'make setup'")
+    only = [name for word in given.only or () for name in GROUPS.get(word, (word,))]
     figures = [
         figure
         for figure in FIGURES
-        if (figure.name in given.only if given.only else given.long or not figure.long)
+        if (figure.name in only if only else given.long or not figure.long)
         and not set(figure.stores).isdisjoint(stores)
     ]
     if not figures:
@@ -119,11 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--only",
         action="append",
-        choices=[figure.name for figure in FIGURES],
+        choices=[*(figure.name for figure in FIGURES), *GROUPS],
         metavar="FIGURE",
-        help="only this figure; may be repeated: %(choices)s",
+        help="only this figure, or this group of them; may be repeated: %(choices)s",
     )
-    add("--long", action="store_true", help="the figures that take more than five minutes, too")
+    add("--long", action="store_true", help="the figures that take minutes, too")
     add("--quick", action="store_true", help="a tenth of the sizes")
     add("--markdown", action="store_true", help="print the tables in Markdown")
     add("--json", type=Path, metavar="FILE", help="write the raw values there")

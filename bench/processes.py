@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """Of the repository: from here processes import `bench`."""

@@ -7,7 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench import ballast, drain, enqueue, idle, kill, latency, life, memory, snapshot
+from bench import (
+    ballast,
+    deaths,
+    drain,
+    enqueue,
+    executors,
+    idle,
+    kill,
+    latency,
+    life,
+    memory,
+    node_cost,
+    snapshot,
+)
 from bench.database import StoreName
 from bench.stand import Measure
 
@@ -93,6 +106,81 @@ def _beside(others: str, measure: Measure, title: str) -> Figure:
         ),
     )
 
+
+def _recovery(
+    name: str, measure: Measure, title: str, *, goal: str = NO_GOAL, slots: int
+) -> Figure:
+    """A figure of `deaths`: its run is a whole series of kills or stops."""
+    return Figure(
+        name=name,
+        measure=measure,
+        rows=(
+            _row("median", f"{title}, median, s", _goals(goal, goal), digits=3),
+            _row("p99", "  99th percentile, s", {}, digits=3),
+            _row("max", "  longest, s", {}, digits=3),
+            _row("extra", "  extra runs, most of one", _goals(f"<= {slots}", f"<= {slots}")),
+            _row("twice", "  jobs that ran again after their end", _goals("0", "0")),
+        ),
+        runs=1,
+        long=True,
+    )
+
+
+_RECOVERY: Final = (
+    _recovery(
+        "recovery-worker",
+        deaths.kill_workers,
+        f"kill -9 of a worker under a node to the next start, {deaths.WORKER_KILLS} times",
+        goal="<= 0.25",
+        slots=deaths.JOBS,
+    ),
+    _recovery(
+        "recovery-backlog",
+        deaths.kill_workers_before_backlog,
+        f"the same before 1,000,000 waiting, all slots taken, {deaths.WORKER_KILLS} times",
+        goal="<= 0.25",
+        slots=deaths.BUSY_SLOTS,
+    ),
+    _recovery(
+        "recovery-node",
+        deaths.kill_nodes,
+        f"kill -9 of a node to the next start on another, {deaths.NODE_KILLS} times",
+        slots=deaths.JOBS,
+    ),
+    _recovery(
+        "recovery-lease",
+        deaths.freeze_nodes,
+        f"SIGSTOP of a node, lease of 3 s, to the next start, {deaths.FREEZES} times",
+        slots=deaths.JOBS,
+    ),
+    Figure(
+        name="recovery-cost",
+        measure=node_cost.node_memory_and_starts,
+        rows=(
+            _row("start", "worker under a node, fork to first job, median, ms", {}),
+            _row("rss_idle", "memory of a node, resident, idle, MiB", {}, digits=1),
+            _row("pss_idle", "  proportional", {}, digits=1),
+            _row("rss_after", f"  resident, after {node_cost.RESTARTS} restarts", {}, digits=1),
+            _row("pss_after", "  proportional, then", {}, digits=1),
+        ),
+        runs=1,
+        long=True,
+    ),
+    Figure(
+        name="recovery-executor",
+        measure=executors.processes_against_threads,
+        rows=(
+            _rate("drain, 1 worker, executor=process, 2 children"),
+            _row("apart_ms", "  time of a slot, ms/job", {}, digits=3),
+            _row("workers_us", "  processor time, children too, µs/job", {}, digits=1),
+            _row("threads_rate", "  the same in 2 threads, jobs/s", {}),
+            _row("threads_ms", "  time of a slot, ms/job", {}, digits=3),
+            _row("threads_us", "  processor time, µs/job", {}, digits=1),
+        ),
+        runs=3,
+        long=True,
+    ),
+)
 
 _WAL: Final = _on_postgres("wal", "  WAL, bytes/job")
 
@@ -233,4 +321,10 @@ FIGURES: Final = (
         ),
         runs=kill.KILLS,
     ),
+    *_RECOVERY,
 )
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "recovery": tuple(figure.name for figure in _RECOVERY),
+}
+"""Figures that the command line takes by one name."""
