@@ -1,7 +1,7 @@
 """`JobHost`: the composition root of a user's program."""
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cache
 from shlex import quote
 from types import TracebackType
@@ -23,10 +23,13 @@ from jobhost.jobs.options import Options, check_name
 from jobhost.plurals import counted
 
 if TYPE_CHECKING:
+    from os import PathLike
+
+    from jobhost.host.command import CommandTask
     from jobhost.host.job import Job
     from jobhost.host.registry import Registry
     from jobhost.host.task import CallOptions, Task
-    from jobhost.jobs.records import JobRecord
+    from jobhost.jobs.records import JobRecord, NodeRecord
     from jobhost.jobs.states import State
     from jobhost.store.seam import Store
     from jobhost.worker.worker import Worker
@@ -89,7 +92,13 @@ class JobHost:
     def task(self, function: Callable[P, R], /) -> "Task[P, R, R]": ...
     @overload
     def task(
-        self, /, *, name: str | None = None, **options: "Unpack[CallOptions]"
+        self,
+        /,
+        *,
+        name: str | None = None,
+        executor: str | None = None,
+        memory_limit: str | None = None,
+        **options: "Unpack[CallOptions]",
     ) -> "TaskDecorator": ...
     def task(
         self,
@@ -97,12 +106,19 @@ class JobHost:
         /,
         *,
         name: str | None = None,
+        executor: str | None = None,
+        memory_limit: str | None = None,
         **options: Any,
     ) -> Any:
         """Declare a task: `@host.task` or `@host.task(queue=..., retry=..., timeout=...)`.
 
         Args:
             name: Its stable name, which waiting jobs refer to. Default: the function's name.
+            executor: Where its jobs run: "process" for a process that can be killed, else a
+                plain function runs in a thread ("thread") and a coroutine on the event loop
+                ("async").
+            memory_limit: With executor="process": how much memory the process may hold, such as
+                "512MB". An attempt that needs more fails with MemoryLimit.
             options: See `Options`.
 
         Raises DuplicateTask when the name is taken, UsageError when the signature has a type
@@ -120,11 +136,50 @@ class JobHost:
                 name=getattr(function, "__name__", "") if name is None else name,
                 options=checked,
                 wiring=self._wiring,
+                executor=executor,
+                memory_limit=memory_limit,
             )
             self._registry.add(task)
             return task
 
         return declare if function is None else declare(function)
+
+    def command(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: "str | PathLike[str] | None" = None,
+        output_bytes: int | None = None,
+        **options: "Unpack[CallOptions]",
+    ) -> "CommandTask":
+        """Declare a task that runs a program, never a shell.
+
+            encode = host.command("encode", ["ffmpeg", "-i", "{source}", "{target}"])
+            encode.enqueue(source=Path("a.mov"), target=Path("a.mp4"))
+
+        Args:
+            name: Its stable name.
+            arguments: The program and its arguments. What stands in braces is filled from the
+                job's keyword arguments: text, a number or a Path. Two braces stand for one.
+            env: Variables beside the few that are handed on, such as PATH and HOME.
+            cwd: The folder to run it in. Default: the worker's.
+            output_bytes: How much of the end of stdout, and of stderr, is kept. Default 64 KiB.
+            options: See `Options`.
+
+        Raises DuplicateTask, InvalidOption.
+        """
+        from jobhost.host.command import Command, CommandTask
+        from jobhost.host.task import call_options
+
+        task = CommandTask(
+            Command(name, arguments, env=env, cwd=cwd, output_bytes=output_bytes),
+            options=call_options(options),
+            wiring=self._wiring,
+        )
+        self._registry.add(task)
+        return task
 
     def queue(self, name: str, **options: "Unpack[CallOptions]") -> None:
         """Set options for the jobs of one queue; task and call win over them."""
@@ -164,10 +219,26 @@ class JobHost:
         )
         return self.store.read(lambda: list_jobs(wanted)).jobs
 
+    def nodes(self, *, gone: bool = False) -> "list[NodeRecord]":
+        """Nodes and workers that have not ended, each node before its workers; with `gone` also
+        those that ended within the last day."""
+        from jobhost.store.plans.look_nodes import list_nodes
+
+        return self.store.read(lambda: list_nodes(gone=gone))
+
     @property
     def tasks(self) -> "Registry":
         """The declared tasks by name."""
         return self._registry
+
+    @property
+    def address(self) -> str:
+        """The store's address as it was given, secrets included; `store.url` is the one to show."""
+        if self._url is None:
+            from jobhost.settings import Settings
+
+            self._url = Settings().url
+        return self._url
 
     @property
     def store(self) -> "Store":
@@ -179,11 +250,18 @@ class JobHost:
         return self.store.migrate()
 
     def worker(self, **config: Any) -> "Worker":
-        """A worker of this host; see `worker.config.WorkerConfig` for what may be set."""
+        """A worker of this host; see `worker.config.WorkerConfig` for what may be set.
+
+        `run` it in a process of its own, or enter it inside another program: `async with` in a
+        coroutine, `with` in a thread. Made in one process, it is not for another: after a fork make
+        one there.
+        """
         from jobhost.events import WorkerMade
+        from jobhost.host.current import running_job
         from jobhost.worker.config import worker_config
         from jobhost.worker.worker import Worker
 
+        running_job()  # raises in a process that imports this program only for a job's sake
         worker = Worker(self._registry, self._wiring, worker_config(config))
         worker.events.emit(WorkerMade(url_option=cache(lambda: url_option(self))))
         return worker
@@ -215,11 +293,7 @@ class JobHost:
     def _open_store(self) -> "Store":
         from jobhost.store.address import open_store
 
-        if self._url is None:
-            from jobhost.settings import Settings
-
-            self._url = Settings().url
-        return open_store(self._url, self._clock)
+        return open_store(self.address, self._clock)
 
 
 class TaskDecorator(Protocol):

@@ -110,11 +110,45 @@ class StoreBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRetiring:
-    """A job did not stop at its time limit, so the worker's process must end to stop it."""
+    """A job did not stop at its time limit: only the end of the process stops it, and the worker
+    claims nothing more. `stack` is where the job was just then."""
 
     job: UUID
     task: str
     waited_seconds: float
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRecycling:
+    """The worker's process is worn out: it drains, and a fresh one takes its place."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEmbedded:
+    """A worker is about to run inside another program, whose process it does not end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFailed:
+    """A worker inside another program has ended by itself, with this error."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStalled:
+    """A turn of the worker's event loop lasts `seconds` already; told again when it is `over`, with
+    its whole length. `job` and `task` are what it was doing: None and the name of an asyncio Task,
+    or nothing, when that was no job's. `stack` is where it stood when it was first noticed."""
+
+    seconds: float
+    job: UUID | None
+    task: str
+    stack: str
+    over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

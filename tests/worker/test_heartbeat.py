@@ -36,7 +36,7 @@ def test_a_renewal_that_waits_for_the_store_is_given_up_when_the_heartbeat_stops
         lease_seconds=HOUR,
         events=events,
         on_lost=lambda: None,
-        on_news=print,
+        on_pulse=print,
     )
     heartbeat._pause = 0.0
 

@@ -24,7 +24,7 @@ LISTED_MAX: Final = 1000
 
 _INSTEAD: Final = {
     State.SCHEDULED: "it runs by itself when it is due",
-    State.BLOCKED: "it runs when a worker knows its task",
+    State.BLOCKED: "it runs by itself when what its reason names is there",
     State.READY: "it runs as soon as a worker is free",
     State.RUNNING: "wait for its end, or stop it with 'jobhost jobs cancel'",
     State.SUSPENDED: "it goes on by itself",

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 import jobhost
-from jobhost.cli import jobs
+from jobhost.cli import jobs, nodes
 from jobhost.cli.demo import demo
 from jobhost.cli.doctor import doctor
 from jobhost.cli.enqueue import enqueue
@@ -80,6 +80,7 @@ app.command()(roles)
 app.command()(move)
 app.command()(demo)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(nodes.app, name="nodes")
 
 
 def main() -> None:

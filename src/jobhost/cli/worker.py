@@ -1,16 +1,28 @@
 """`jobhost worker`: a process that runs jobs."""
 
+import faulthandler
+import logging
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from jobhost.cli import logs
 from jobhost.cli.exits import Exit, flush, leave_threads_behind
 from jobhost.cli.hosts import HostUrl, Place, load_host
+from jobhost.clock import SystemClock
+from jobhost.durations import seconds
 from jobhost.errors import UsageError
+
+if TYPE_CHECKING:
+    from jobhost.app import JobHost
+    from jobhost.worker.exit_codes import WorkerExit
+    from jobhost.worker.worker import WorkerReport
+
+PROCESSES_MAX: Final = 1000
 
 
 def worker(
@@ -32,6 +44,36 @@ def worker(
     cancel_grace: Annotated[
         str, typer.Option(help="How long a job may take to obey its time limit.")
     ] = "5s",
+    job_processes: Annotated[
+        int | None,
+        typer.Option(help="Processes of jobs at a time. Default: the number of processors."),
+    ] = None,
+    max_jobs_per_process: Annotated[
+        int, typer.Option(help="Jobs that such a process runs before a fresh one replaces it.")
+    ] = 1000,
+    max_jobs: Annotated[
+        int | None,
+        typer.Option(help="Attempts after which a fresh process takes this one's place."),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="The same for the memory that it holds, such as 512MB.")
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=PROCESSES_MAX,
+            help="Run so many workers under a node, which starts anew those that die.",
+        ),
+    ] = None,
+    unresponsive_after: Annotated[
+        str, typer.Option(help="A node kills a worker that gives no sign of life for so long.")
+    ] = "1m",
+    start_limit: Annotated[
+        str, typer.Option(help="A node kills a worker that has not imported MODULE in this time.")
+    ] = "2m",
+    link: Annotated[int | None, typer.Option(hidden=True)] = None,
+    lane: Annotated[bool, typer.Option("--lane", hidden=True)] = False,
     url: HostUrl = None,
     log_level: logs.Level = logs.LogLevel.INFO,
     log_json: logs.AsJson = False,
@@ -42,30 +84,122 @@ def worker(
     what has not ended in time, and exits with 0. A second one ends it within two
     seconds.
 
-    A job that does not obey its time limit ends this process, and a fresh one of
+    A job that does not obey its time limit ends its process, and a fresh one of
     the same command line takes its place.
+
+    With --processes a node supervises that many workers. It sees at once when one
+    dies, kills what it left behind, hands its jobs back and starts another. A job
+    that may have killed its worker runs next alone, in a process of its own.
 
     Examples:
 
       jobhost worker shop.jobs:host
       jobhost worker shop.jobs:host --queues mail,reports:3 --concurrency 8
+      jobhost worker shop.jobs:host --processes 4 --max-jobs 100000
       jobhost worker shop.jobs:host --burst
     """
     logs.configure(log_level, json_lines=log_json)
+    settings: dict[str, Any] = {
+        "queues": None if queues is None else read_queues(queues),
+        "concurrency": concurrency,
+        "burst": burst,
+        "stopping_wait_time": stopping_wait_time,
+        "lease": lease,
+        "cancel_grace": cancel_grace,
+        "max_jobs_per_process": max_jobs_per_process,
+        "max_jobs": max_jobs,
+        "max_memory": max_memory,
+        **({} if job_processes is None else {"job_processes": job_processes}),
+    }
+    if processes is not None and link is None:
+        if burst:
+            raise UsageError("--burst runs in one process: leave out --processes")
+        silent = seconds(unresponsive_after, "--unresponsive-after")
+        _run_node(settings, processes, silent, seconds(start_limit, "--start-limit"))
     folder = Path.cwd()
     host = load_host(place, url)
-    report = host.worker(
-        queues=None if queues is None else read_queues(queues),
-        concurrency=concurrency,
-        burst=burst,
-        stopping_wait_time=stopping_wait_time,
-        lease=lease,
-        cancel_grace=cancel_grace,
-    ).run(signals=True)
+    if link is not None:
+        _run_under_node(host, settings, link, lane=lane)
+    report = host.worker(**settings).run(signals=True)
     host.close()
-    if report.retired and not report.stopped:
+    if (report.retired or report.recycled) and not report.stopped:
         begin_anew(folder)
     leave_threads_behind(report, Exit.DONE)
+
+
+def _run_node(
+    settings: dict[str, Any], processes: int, unresponsive_seconds: float, start_seconds: float
+) -> NoReturn:
+    """Supervise workers until told to stop."""
+    from jobhost.hosting.config import NodeConfig
+    from jobhost.hosting.node import Node
+    from jobhost.store.address import open_store
+    from jobhost.worker.config import worker_config
+
+    config = worker_config(settings)
+    node = NodeConfig(
+        processes=processes,
+        command=_without_processes(sys.argv[1:]),
+        lease_seconds=config.lease_seconds,
+        unresponsive_seconds=unresponsive_seconds,
+        start_seconds=start_seconds,
+        stopping_wait_seconds=config.stopping_wait_seconds,
+    )
+    flush()
+    sys.exit(Node(node, lambda address: open_store(address, SystemClock())).run())
+
+
+def _run_under_node(
+    host: "JobHost", settings: dict[str, Any], handle: int, *, lane: bool
+) -> NoReturn:
+    """What a node has started: it renews the lease, and starts a fresh one after this."""
+    from jobhost.worker.descendants import become_subreaper
+    from jobhost.worker.link import Link
+    from jobhost.worker.wire import Wire
+
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_sign)
+    become_subreaper()
+    worker = host.worker(**{**settings, **({"concurrency": 1} if lane else {})})
+    worker.obey(Link(Wire(handle)), host.address, lane=lane)
+    report = worker.run(signals=True)
+    host.close()
+    flush()
+    os._exit(_exit_of(report))
+
+
+def _sign(record: logging.LogRecord) -> bool:
+    """Workers of one node write to one log: each line tells whose it is."""
+    if "pid" not in vars(record):
+        vars(record)["pid"] = os.getpid()
+        record.msg, record.args = f"[{os.getpid()}] {record.getMessage()}", None
+    return True
+
+
+def _exit_of(report: "WorkerReport") -> "WorkerExit":
+    """Why a supervised worker ended."""
+    from jobhost.worker.exit_codes import WorkerExit
+
+    if report.retired:
+        return WorkerExit.RETIRED
+    if report.stopped:
+        return WorkerExit.STOPPED
+    if report.recycled:
+        return WorkerExit.RECYCLED
+    return WorkerExit.FINISHED if report.ended else WorkerExit.IDLE
+
+
+def _without_processes(arguments: list[str]) -> list[str]:
+    """The command line of one worker, from that of its node."""
+    rest: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        if argument == "--processes":
+            next(given, None)
+        elif not argument.startswith("--processes="):
+            rest.append(argument)
+    return rest
 
 
 def read_queues(text: str) -> dict[str, int]:

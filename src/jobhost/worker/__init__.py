@@ -7,6 +7,7 @@
     loop thread      runs `async def` tasks, each in a Task of its own    executor.py
     job threads      run plain functions, at most one a slot              threads.py
     heartbeat        renews the lease on its own connection               heartbeat.py
+    stalls           watches the turns of the loop                        stalls.py
 
 Deliveries go from the store thread to the executor; ended attempts come back through the
 outbox. A job holds a slot from its claim until its attempt has ended; no more is ever
@@ -20,6 +21,10 @@ for all), `membership.py` (this node and its lease), `back_off.py` (a store that
 
 Decisions are pure and stand apart: `drain.py` (when to stop), `rotation.py` (which queue
 first), `verdict.py` (what an exception means), and `jobs/outcomes.py` (what follows).
+
+`embedded.py` is a worker inside another program, whose process is left alone. `stalls.py` with
+`turns.py` names the job that holds up the event loop, `stacks.py` where a job is; `quarantine.py`
+runs those that may have killed a worker, each alone.
 
 Start with `worker.py`, then `store_loop.py` and `executor.py`.
 """

@@ -6,7 +6,7 @@ somebody rang.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from jobhost.errors import StoreBusy
@@ -16,7 +16,7 @@ from jobhost.plurals import counted
 from jobhost.store.plans.cycle import Wanted
 from jobhost.worker.drain import STORE_SECONDS
 from jobhost.worker.holdings import Holdings
-from jobhost.worker.membership import Membership
+from jobhost.worker.membership import Member
 from jobhost.worker.rotation import Rotation
 from jobhost.worker.stager import Stager
 
@@ -53,6 +53,8 @@ class Claimer:
         self._held = held
         self._stager = stager
         self._rotation = Rotation(weights)
+        self._tasks = tasks
+        self._left_out: Collection[str] = ()
         self._known_tasks = json.dumps(tasks)
         self._poll_seconds = poll_seconds
         self._next_poll = 0.0
@@ -74,7 +76,7 @@ class Claimer:
         """
         return self.hungry and self._slots(claims=claims) > 0
 
-    def run_if_due(self, member: Membership, now: float, *, claims: bool) -> bool:
+    def run_if_due(self, member: Member, now: float, *, claims: bool) -> bool:
         """Run a cycle if there is something to say or to ask. Raises StoreError.
 
         Args:
@@ -98,7 +100,7 @@ class Claimer:
         self._cycle(member, slots)
         return True
 
-    def run_once(self, member: Membership, *, slots: int) -> None:
+    def run_once(self, member: Member, *, slots: int) -> None:
         """Record all that is pending, short ends first, and claim so many jobs at the most, obey
         cancels. In as many cycles as it takes, until STORE_SECONDS are over: meant for a worker
         that leaves, whose supervisor does not wait for ever.
@@ -117,9 +119,14 @@ class Claimer:
                 )
             self._cycle(member, 0)
 
-    def _cycle(self, member: Membership, slots: int) -> None:
+    def _cycle(self, member: Member, slots: int) -> None:
         """Record and claim as much as one cycle carries, obey cancels. Raises StoreError; what was
         pending stays so."""
+        if member.left_out != self._left_out:
+            self._left_out = member.left_out
+            self._known_tasks = json.dumps(
+                [name for name in self._tasks if name not in self._left_out]
+            )
         recorder = self._held.recorder
         report = recorder.cycle(
             Wanted(

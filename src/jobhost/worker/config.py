@@ -1,15 +1,27 @@
 """What may be set for a worker."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from jobhost.durations import seconds
 from jobhost.errors import InvalidOption, did_you_mean
+from jobhost.host.kinds import parse_size
 from jobhost.jobs.options import check_name
 
 CONCURRENCY_MAX: Final = 10_000
+JOB_PROCESSES_MAX: Final = 1000
+JOBS_PER_PROCESS_MAX: Final = 1_000_000
+JOBS_MAX: Final = 1_000_000_000
 WEIGHT_MAX: Final = 100
+
+_COUNTS: Final = {
+    "concurrency": CONCURRENCY_MAX,
+    "job_processes": JOB_PROCESSES_MAX,
+    "max_jobs_per_process": JOBS_PER_PROCESS_MAX,
+}
+"""Settings that are whole numbers from 1, with the most that each may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +42,16 @@ class WorkerConfig:
         cancel_grace: How long a job may take to obey a time limit before the worker's
             process is given up to stop it. Default 5 s.
         burst: End when nothing is left to do.
+        job_processes: Processes of jobs with `executor="process"` at a time, 1 to 1,000; further
+            such jobs wait in their slots. Default: as many as there are processors.
+        max_jobs_per_process: Jobs that one such process runs, one after the other, before a fresh
+            one takes its place; 1 to 1,000,000. Default 1,000.
+
+        max_jobs: Attempts after which this worker's process makes room for a fresh one, once its
+            running jobs have ended; 1 to 1,000,000,000. Default: never.
+        stall_after: How long one turn of the event loop may last before the log names the job that
+            holds it up. Default 1 s. None: nobody watches.
+        max_memory: The same for the memory that it holds, such as "512MB". Default: never.
 
     Raises InvalidOption for a value that is not allowed.
     """
@@ -41,18 +63,24 @@ class WorkerConfig:
     stopping_wait_time: Any = "30s"
     cancel_grace: Any = "5s"
     burst: bool = False
+    job_processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    max_jobs_per_process: int = 1000
+    max_jobs: int | None = None
+    max_memory: Any = None
+    stall_after: Any = "1s"
     weights: dict[str, int] | None = field(init=False, default=None)
     lease_seconds: float = field(init=False, default=0.0)
     poll_seconds: float | None = field(init=False, default=None)
     stopping_wait_seconds: float = field(init=False, default=0.0)
     cancel_grace_seconds: float = field(init=False, default=0.0)
+    memory_bytes: int | None = field(init=False, default=None)
+    stall_seconds: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        wanted = self.concurrency
-        if isinstance(wanted, bool) or not isinstance(wanted, int):
-            raise InvalidOption(f"concurrency must be a whole number; got {wanted!r}")
-        if not 1 <= wanted <= CONCURRENCY_MAX:
-            raise InvalidOption(f"concurrency must be from 1 to {CONCURRENCY_MAX}; got {wanted}")
+        for name, most in _COUNTS.items():
+            _check_count(getattr(self, name), name, most)
+        if self.max_jobs is not None:
+            _check_count(self.max_jobs, "max_jobs", JOBS_MAX)
         if not isinstance(self.burst, bool):
             raise InvalidOption(f"burst must be True or False; got {self.burst!r}")
         derived: dict[str, Any] = {
@@ -62,6 +90,10 @@ class WorkerConfig:
             "stopping_wait_seconds": seconds(self.stopping_wait_time, "stopping_wait_time"),
             "cancel_grace_seconds": _positive(self.cancel_grace, "cancel_grace"),
         }
+        if self.stall_after is not None:
+            derived["stall_seconds"] = _positive(self.stall_after, "stall_after")
+        if self.max_memory is not None:
+            derived["memory_bytes"] = parse_size(self.max_memory, "max_memory")
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -94,6 +126,13 @@ def _weights(queues: object) -> dict[str, int]:
                 f"got {weight!r}"
             )
     return given
+
+
+def _check_count(wanted: object, name: str, most: int) -> None:
+    if isinstance(wanted, bool) or not isinstance(wanted, int):
+        raise InvalidOption(f"{name} must be a whole number; got {wanted!r}")
+    if not 1 <= wanted <= most:
+        raise InvalidOption(f"{name} must be from 1 to {most}; got {wanted}")
 
 
 def _positive(value: object, what: str) -> float:

@@ -3,6 +3,7 @@
     RUNNING --stop--> DRAINING --idle--> LEAVING
        |                 |  \\--deadline or second stop--> RELEASING --idle or deadline--> LEAVING
        |--work is done (burst)--> LEAVING
+       |--recycle--> DRAINING
        \\--a job cannot be stopped--> RETIRING --idle or deadline--> RELEASING
 
 Only RUNNING claims. DRAINING and RETIRING let running jobs end; RELEASING hands back
@@ -43,6 +44,8 @@ class Signal(StrEnum):
     """Nothing is left to do, and the worker was asked to end then."""
     RETIRE = "retire"
     """A job does not obey its time limit."""
+    RECYCLE = "recycle"
+    """It has run its number of jobs, or holds too much memory: a fresh process is to follow."""
     TICK = "tick"
     """Time passed; `idle` tells that nothing runs any more and nothing waits to be recorded
     (once retired: nothing but what cannot be stopped)."""
@@ -59,6 +62,7 @@ class Drain:
     phase: Phase = Phase.RUNNING
     deadline: float = 0.0
     retired: bool = False
+    recycled: bool = False
 
     @property
     def claims(self) -> bool:
@@ -80,6 +84,8 @@ class Drain:
                 return replace(self, phase=Phase.LEAVING) if self.claims else self
             case Signal.RETIRE:
                 return self._retire(now)
+            case Signal.RECYCLE:
+                return replace(self._stop(now), recycled=True) if self.claims else self
             case Signal.TICK:
                 return self._tick(now, idle=idle)
 

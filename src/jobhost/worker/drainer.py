@@ -4,12 +4,14 @@ limits hold, and knows when nothing is left."""
 import math
 from collections import deque
 
-from jobhost.events import Events, WorkerDraining, WorkerRetiring
+from jobhost.events import Events, WorkerDraining, WorkerRecycling, WorkerRetiring
 from jobhost.worker.config import WorkerConfig
 from jobhost.worker.drain import Drain, Phase, Signal
 from jobhost.worker.execution import Execution
 from jobhost.worker.holdings import Holdings
 from jobhost.worker.limits import TimeLimits
+from jobhost.worker.stacks import stack_of_job
+from jobhost.worker.wear import Wear
 
 
 class Drainer:
@@ -30,6 +32,7 @@ class Drainer:
         self._events = events
         self._signals = signals
         self._limits = TimeLimits(held.executor, grace_seconds=config.cancel_grace_seconds)
+        self._wear = Wear(max_jobs=config.max_jobs, max_bytes=config.memory_bytes)
         self._drain = Drain(wait_seconds=config.stopping_wait_seconds)
 
     @property
@@ -46,6 +49,11 @@ class Drainer:
     def retired(self) -> bool:
         """Whether the worker ends because a job could not be stopped."""
         return self._drain.retired
+
+    @property
+    def recycled(self) -> bool:
+        """Whether the worker ends so that a fresh process can follow."""
+        return self._drain.recycled
 
     @property
     def has_signals(self) -> bool:
@@ -67,6 +75,9 @@ class Drainer:
             self._retire(stuck, now)
         if self._drain.phase is not Phase.RUNNING:
             self._step(Signal.TICK, now)
+        elif (worn := self._wear.look(now, self._held.executor.ended_count)) is not None:
+            self._events.emit(WorkerRecycling(reason=worn))
+            self._step(Signal.RECYCLE, now)
 
     def finish_burst(self, now: float, *, hungry: bool) -> None:
         """End a worker that is to end when nothing is left, if nothing is.
@@ -86,6 +97,7 @@ class Drainer:
                 job=stuck.describe().id,
                 task=stuck.task.name,
                 waited_seconds=self._config.cancel_grace_seconds,
+                stack=stack_of_job(stuck, self._held.executor.loop_thread.ident),
             )
         )
         self._step(Signal.RETIRE, now)

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 from jobhost.clock import to_datetime
 from jobhost.host.current import CancelToken, RunningJob
+from jobhost.host.kinds import Kind
 from jobhost.host.task import Task
 from jobhost.host.transaction import Completion
 from jobhost.jobs.envelope import Envelope
@@ -17,6 +18,12 @@ from jobhost.jobs.outcomes import Counts, Settlement
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.worker.verdict import Stop
+
+KILL_SECONDS: Final = 30.0
+"""How long a killed process and what it left may take to be gone. Only one that waits for a
+device which does not answer takes longer than some milliseconds."""
+
+_KILLABLE: Final = frozenset({Kind.PROCESS, Kind.COMMAND})
 
 
 class Execution:
@@ -29,12 +36,16 @@ class Execution:
         retry: The policy when the call gave none, and `timeout_seconds` likewise.
         complete: Makes the transaction in which it completes, if the task wants one.
 
+    `handle` is its Task on the event loop, or `thread` the number of the thread that runs it.
+    `on_stop` wakes the thread that waits for the job's process, while there is one.
     `completing` is set while that is committed, `completed` once it is, with the `result` given.
     """
 
     started = 0.0
     deadline: float | None = None
     handle: asyncio.Task[None] | None = None
+    thread: int | None = None
+    on_stop: Callable[[], None] | None = None
     stop: Stop | None = None
     stop_reason = ""
     stopped_at = 0.0
@@ -61,6 +72,11 @@ class Execution:
         self.timeout_seconds = timeout_seconds
         if delivery.envelope is not None:
             self._apply(Envelope.from_text(delivery.envelope))
+
+    @property
+    def is_killable(self) -> bool:
+        """Whether it has a process of its own, which is killed when it must stop."""
+        return self.task.kind in _KILLABLE
 
     @property
     def counts(self) -> Counts:
@@ -99,6 +115,8 @@ class Execution:
         or for a cancel, and got `grace_seconds` to obey."""
         if self.deadline is None or self.stop in (None, Stop.RELEASE):
             return False
+        if self.is_killable:
+            grace_seconds += KILL_SECONDS
         return now >= max(self.deadline, self.stopped_at) + grace_seconds
 
     @property

@@ -1,4 +1,5 @@
-"""Runs deliveries: `async def` tasks on the worker's event loop, plain functions in its threads.
+"""Runs deliveries: `async def` tasks on the worker's event loop, plain functions in its threads,
+others in processes (`processes.py`) and as commands (`commands.py`), for which a thread waits.
 
 A job holds its slot from `accept` until its attempt is in the outbox. Nothing that a task
 raises gets past `_end`: every attempt ends in an outcome, and the worker lives.
@@ -8,49 +9,55 @@ import asyncio
 import contextvars
 import random
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 from uuid import UUID
 
-from jobhost.errors import InvalidPayload, LeaseLost
+from jobhost.durations import format_seconds
+from jobhost.errors import LeaseLost
 from jobhost.events import AttemptFailed, Events, FailedLate
 from jobhost.host.current import enter_job
+from jobhost.host.kinds import Kind
 from jobhost.host.registry import Registry
 from jobhost.host.task import Task
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import Options, resolve
 from jobhost.jobs.outcomes import (
     COMPLETED,
+    Crashed,
     DeadLettered,
-    ErrorInfo,
     Failed,
     Outcome,
     Settlement,
-    Unstorable,
+    Succeeded,
     decide,
 )
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
-from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.worker.commands import CommandJobs
 from jobhost.worker.completion import Completion
+from jobhost.worker.config import WorkerConfig
 from jobhost.worker.execution import Execution
 from jobhost.worker.outbox import Outbox
+from jobhost.worker.processes import ProcessJobs, ProcessPool
+from jobhost.worker.returned import outcome_of_value, require_run
 from jobhost.worker.threads import JobThreads
+from jobhost.worker.turns import Turns
 from jobhost.worker.verdict import Stop, describe, outcome_of, outcome_of_stuck
-
-_NOT_RUN = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
-"""What a call gives instead of running: such a job has not done its work."""
 
 _Policy = tuple[Task[..., Any, Any], Retry, float | None]
 _STARTS_A_TURN: Final = 125
 """Coroutines started in one turn of the event loop. More at once leave the store idle while they
 run and the loop idle while they are recorded: on PostgreSQL a quarter fewer jobs a second."""
 
-_RAISED_NOT_RETURNED = (Snooze, DeadLetter, Discard, Retry)
+_KILLED_LOOK_SECONDS: Final = 0.005
+_KILLED_SECONDS: Final = 1.0
+"""How long a worker that leaves waits for the processes of its jobs to be gone."""
 
 
 class Executor:
@@ -59,23 +66,41 @@ class Executor:
     Args:
         tasks: The tasks that this worker knows.
         wiring: The host's defaults and limits.
-        slots: Jobs at a time.
+        config: The worker's settings.
         outbox: Where ended attempts go.
         events: Who hears of failures.
     """
 
     def __init__(
-        self, tasks: Registry, wiring: Wiring, *, slots: int, outbox: Outbox, events: Events
+        self,
+        tasks: Registry,
+        wiring: Wiring,
+        *,
+        config: WorkerConfig,
+        outbox: Outbox,
+        events: Events,
     ) -> None:
         self._tasks = tasks
         self._wiring = wiring
-        self._slots = slots
+        self._slots = config.concurrency
         self._outbox = outbox
         self._events = events
         self._running: dict[tuple[int, int], Execution] = {}
         self._policies: dict[tuple[str, str], _Policy] = {}
-        self._threads: JobThreads[Execution] = JobThreads(slots, self._run_plain)
-        self._loop = asyncio.new_event_loop()
+        self._threads: JobThreads[Execution] = JobThreads(self._slots, self._run_plain)
+        self._pool = ProcessPool(config.job_processes, config.max_jobs_per_process)
+        bytes_max = wiring.payload_bytes_max
+        self._processes = ProcessJobs(self._pool, bytes_max=bytes_max, expire=self.expire)
+        self._commands = CommandJobs(
+            grace_seconds=config.cancel_grace_seconds, bytes_max=bytes_max, expire=self.expire
+        )
+        self._in_thread: dict[Kind, Callable[[Execution], None]] = {
+            Kind.THREAD: self._run_in_context,
+            Kind.PROCESS: partial(self._run_outside, self._processes.run),
+            Kind.COMMAND: partial(self._run_outside, self._commands.run),
+        }
+        self.turns = Turns()
+        self._loop = asyncio.SelectorEventLoop(self.turns)
         self._loop_thread = threading.Thread(
             target=self._run_loop, name="jobhost-loop", daemon=True
         )
@@ -89,12 +114,28 @@ class Executor:
         self._loop_thread.start()
 
     def close(self) -> None:
-        """Stop the loop thread, if it still answers, and let idle job threads end."""
+        """Stop the loop thread, if it still answers, let idle job threads end, and kill the
+        processes of jobs."""
+        self._pool.close()
         self._threads.close()
         self._closing = True
         # One turn later: what a cancel in this turn has woken still runs.
         self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.stop)
         self._loop_thread.join(timeout=1.0)
+
+    def join(self, timeout_seconds: float) -> None:
+        """After `close`: wait at the most so long for the job threads to end."""
+        self._threads.join(timeout_seconds)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the jobs, whose `turns` can be watched."""
+        return self._loop
+
+    @property
+    def loop_thread(self) -> threading.Thread:
+        """The thread that runs it."""
+        return self._loop_thread
 
     @property
     def free_slots(self) -> int:
@@ -124,9 +165,14 @@ class Executor:
             self._loop.call_soon_threadsafe(self._start_on_loop, on_loop)
 
     def stop_job(self, execution: Execution, stop: Stop, reason: str) -> None:
-        """Ask one job to stop: its token is set, and an `async def` task is cancelled."""
-        if execution.ask_to_stop(stop, reason) and execution.task.is_async:
+        """Ask one job to stop: its token is set, and an `async def` task is cancelled; one with
+        a process of its own has its thread see to the end of that."""
+        if not execution.ask_to_stop(stop, reason):
+            return
+        if execution.task.is_async:
             self._loop.call_soon_threadsafe(self._cancel_on_loop, execution)
+        elif (wake := execution.on_stop) is not None:
+            wake()
 
     def cancel(self, job: int, reason: str) -> None:
         """Somebody wants this job cancelled."""
@@ -138,6 +184,11 @@ class Executor:
         """These jobs belong to somebody else now: they are told, and record nothing."""
         for execution in executions:
             self.stop_job(execution, Stop.LOST, reason)
+
+    def expire(self, execution: Execution) -> None:
+        """A job is past its time limit: ask it to stop."""
+        limit = format_seconds(execution.timeout_seconds or 0)
+        self.stop_job(execution, Stop.TIMEOUT, f"ran longer than its limit of {limit}")
 
     def end_unbegun(self, execution: Execution) -> None:
         """End a job whose Task somebody cancelled before its first step: no code of ours ran."""
@@ -154,6 +205,7 @@ class Executor:
         For the last moments of a process: the jobs' code may still run until it exits.
         """
         left = []
+        self._await_killed()
         for execution in self.running:
             if execution.stop is not Stop.LOST and not execution.completed:
                 left.append(
@@ -161,6 +213,16 @@ class Executor:
                 )
                 execution.ask_to_stop(Stop.LOST, "the worker is leaving")
         return left
+
+    def _await_killed(self) -> None:
+        """Nobody else may start a job whose process still runs here."""
+        end = time.monotonic() + _KILLED_SECONDS
+        while killable := [execution for execution in self.running if execution.is_killable]:
+            for execution in killable:
+                self.stop_job(execution, Stop.RELEASE, "the worker is leaving")
+            if time.monotonic() >= end:
+                break
+            time.sleep(_KILLED_LOOK_SECONDS)
 
     def _prepare(self, delivery: Delivery) -> Execution:
         policy = self._policies.get((delivery.task, delivery.queue))
@@ -236,7 +298,8 @@ class Executor:
         self._outbox.flush()
 
     def _run_plain(self, execution: Execution) -> None:
-        contextvars.Context().run(self._run_in_context, execution)
+        execution.thread = threading.get_ident()
+        contextvars.Context().run(self._in_thread[execution.task.kind], execution)
         self._outbox.flush()
 
     def _run_in_context(self, execution: Execution) -> None:
@@ -245,6 +308,18 @@ class Executor:
             args, kwargs = self._begin(execution)
             ended = self._returned(execution, execution.task.function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
+            ended = self._raised(execution, error)
+        self._end(execution, ended)
+
+    def _run_outside(self, run: Callable[[Execution], Outcome], execution: Execution) -> None:
+        """A job in a process of its own; the thread only waits for it."""
+        try:
+            outcome = run(execution)
+            if isinstance(outcome, Succeeded):
+                ended = execution.ended(COMPLETED, outcome.result)
+            else:
+                ended = self._settle(execution, outcome)
+        except BaseException as error:  # noqa: BLE001 - the boundary: everything is recorded
             ended = self._raised(execution, error)
         self._end(execution, ended)
 
@@ -258,22 +333,16 @@ class Executor:
 
     def _returned(self, execution: Execution, value: Any) -> Ended:
         """The record of an attempt that returned."""
-        if type(value) in _NOT_RUN:
-            kind = type(value).__name__
-            raise TypeError(f"the task returned a {kind} that nobody runs: make it an async def")
+        require_run(value)
         if execution.completed:
             if value is not None and value != execution.result:
                 raise TypeError("the task returned another value than its transaction's result")
             return execution.ended(COMPLETED)
-        try:
-            result = execution.task.signature.encode_result(value, self._wiring.payload_bytes_max)
-        except InvalidPayload as error:
-            if isinstance(value, _RAISED_NOT_RETURNED):
-                name = type(value).__name__
-                raise TypeError(f"the task returned {name}(...): raise it instead") from None
-            unstorable = ErrorInfo(type="ResultUnstorable", message=str(error))
-            return self._settle(execution, Unstorable(error=unstorable))
-        return execution.ended(COMPLETED, result)
+        signature = execution.task.signature
+        outcome = outcome_of_value(value, signature, self._wiring.payload_bytes_max)
+        if isinstance(outcome, Succeeded):
+            return execution.ended(COMPLETED, outcome.result)
+        return self._settle(execution, outcome)
 
     def _raised(self, execution: Execution, error: BaseException) -> Ended:
         """The record of an attempt that raised."""
@@ -299,7 +368,8 @@ class Executor:
     def _settle(self, execution: Execution, outcome: Outcome, *, quiet: bool = False) -> Ended:
         chance = random.random()
         settlement = decide(outcome, execution.counts, execution.retry, chance)
-        if not quiet and (isinstance(outcome, Failed) or settlement.target is State.DEAD):
+        failed = isinstance(outcome, Failed | Crashed)
+        if not quiet and (failed or settlement.target is State.DEAD):
             self._report(execution, settlement)
         return execution.ended(settlement)
 

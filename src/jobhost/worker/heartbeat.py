@@ -8,7 +8,7 @@ from typing import Final
 from jobhost.clock import microseconds
 from jobhost.errors import StoreError
 from jobhost.events import Events, StoreBack, StoreTrouble
-from jobhost.store.plans.nodes import News, Pulse, heartbeat
+from jobhost.store.plans.nodes import Pulse, heartbeat
 from jobhost.store.seam import Session, Store
 
 _RETRY_SECONDS: Final = 1.0
@@ -29,7 +29,8 @@ class Heartbeat:
         events: Who hears, from the thread, of a store that fails: of the first failure in a row, of
             each with another error, and of the end.
         on_lost: Called from the thread when the lease was lost; the thread then ends.
-        on_news: Called from the thread with what a renewal has told.
+        on_pulse: Called from the thread with what a renewal has told.
+        vitals: Gives JSON about memory and load, for people.
     """
 
     def __init__(
@@ -40,7 +41,8 @@ class Heartbeat:
         lease_seconds: float,
         events: Events,
         on_lost: Callable[[], None],
-        on_news: Callable[[News], None],
+        on_pulse: Callable[[Pulse], None],
+        vitals: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._store = store
         self._node = node
@@ -49,7 +51,8 @@ class Heartbeat:
         self._events = events
         self._trouble: str | None = None
         self._on_lost = on_lost
-        self._on_news = on_news
+        self._on_pulse = on_pulse
+        self._vitals = vitals
         self._stop = threading.Event()
         self._session: Session | None = None
         self._thread = threading.Thread(target=self._run, name="jobhost-heartbeat", daemon=True)
@@ -71,7 +74,8 @@ class Heartbeat:
         if self._session is None:
             self._session = self._store.session()
             self._session.hurry(max(self._pause, _WAIT_SECONDS_MIN))
-        return self._session.write(lambda: heartbeat(self._node, self._lease_us))
+        vitals = self._vitals()
+        return self._session.write(lambda: heartbeat(self._node, self._lease_us, vitals))
 
     def _run(self) -> None:
         pause = self._pause
@@ -81,8 +85,7 @@ class Heartbeat:
                 if not pulse.renewed:
                     self._on_lost()
                     break
-                if pulse.news is not None:
-                    self._on_news(pulse.news)
+                self._on_pulse(pulse)
                 pause = self._pause
                 self._works()
             except Exception as error:  # noqa: BLE001 - whatever it is, the lease needs this thread

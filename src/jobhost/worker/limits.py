@@ -4,10 +4,8 @@ obey is named, so that the whole worker can be given up."""
 import math
 from typing import Final
 
-from jobhost.durations import format_seconds
 from jobhost.worker.execution import Execution
 from jobhost.worker.executor import Executor
-from jobhost.worker.verdict import Stop
 
 _LOOK_SECONDS: Final = 0.1
 """Pause between looks while jobs run."""
@@ -46,9 +44,7 @@ class TimeLimits:
             elif self.is_deaf(execution, now):
                 return execution
             elif execution.is_late(now):
-                limit = format_seconds(execution.timeout_seconds or 0)
-                reason = f"ran longer than its limit of {limit}"
-                self._executor.stop_job(execution, Stop.TIMEOUT, reason)
+                self._executor.expire(execution)
         return None
 
     def is_deaf(self, execution: Execution, now: float) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from jobhost.durations import format_seconds
 from jobhost.events import (
@@ -17,10 +18,14 @@ from jobhost.events import (
     JobsLost,
     JobsParked,
     LeaseEnded,
+    LoopStalled,
     StoreBack,
     StoreTrouble,
     WorkerDraining,
+    WorkerEmbedded,
+    WorkerFailed,
     WorkerMade,
+    WorkerRecycling,
     WorkerRescued,
     WorkerRetiring,
     WorkerStarted,
@@ -46,7 +51,7 @@ def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) 
     Args:
         monotonic: Tells when a trouble that goes on is worth a line again.
     """
-    failures, troubles = _Failures(), _Troubles(monotonic)
+    failures, troubles, ends = _Failures(), _Troubles(monotonic), _Ends()
     events.subscribe(WorkerMade, failures.worker_made)
     events.subscribe(WorkerStarted, _started)
     events.subscribe(WorkerDraining, _draining)
@@ -56,13 +61,20 @@ def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) 
     events.subscribe(JobsLost, _jobs_lost)
     events.subscribe(LeaseEnded, _lease_ended)
     events.subscribe(WorkerRescued, _rescued)
-    events.subscribe(WorkerRetiring, _retiring)
+    events.subscribe(WorkerEmbedded, ends.embedded)
+    events.subscribe(WorkerRetiring, ends.retiring)
+    events.subscribe(WorkerRecycling, _recycling)
     events.subscribe(StoreTrouble, troubles.trouble)
     events.subscribe(StoreBack, troubles.back)
+    events.subscribe(WorkerFailed, _failed)
+    events.subscribe(LoopStalled, _stalled)
     events.subscribe(JobsParked, _parked)
 
 
 def _started(event: WorkerStarted) -> None:
+    if not event.queues:
+        _log.info("worker %s runs suspects, one at a time", event.worker)
+        return
     _log.info(
         "worker %s serves %s with %s and %s",
         event.worker,
@@ -160,14 +172,38 @@ def _rescued(event: WorkerRescued) -> None:
     )
 
 
-def _retiring(event: WorkerRetiring) -> None:
+class _Ends:
+    """Words what follows from a job that cannot be stopped."""
+
+    def __init__(self) -> None:
+        self._embedded = False
+
+    def embedded(self, event: WorkerEmbedded) -> None:
+        self._embedded = True
+
+    def retiring(self, event: WorkerRetiring) -> None:
+        _retiring(
+            event,
+            "this worker runs nothing more, restart the process"
+            if self._embedded
+            else "this process ends to stop it",
+        )
+
+
+def _retiring(event: WorkerRetiring, what_follows: str) -> None:
     _log.error(
-        "%s %s still runs %s after its time limit: this process ends to stop it",
+        "%s %s still runs %s after its time limit: %s%s",
         event.task,
         event.job,
         format_seconds(event.waited_seconds),
+        what_follows,
+        _at(event.stack),
         extra={"job": str(event.job), "task": event.task},
     )
+
+
+def _recycling(event: WorkerRecycling) -> None:
+    _log.info("this worker makes room for a fresh one: %s", event.reason)
 
 
 @dataclass(slots=True)
@@ -225,6 +261,38 @@ class _Troubles:
         wait = min(2 * said.wait_seconds, longest)
         self._said[error] = _Said(now, now + wait, wait)
         return said.left_out
+
+
+def _failed(event: WorkerFailed) -> None:
+    _log.error("this worker has ended, and runs no more jobs in this process: %s", event.error)
+
+
+def _stalled(event: LoopStalled) -> None:
+    fields = {"task": event.task} if event.job is None else _fields(event.job, event.task)
+    what = " ".join(str(part) for part in (event.task, event.job) if part) or "what is no job"
+    if event.over:
+        _log.warning(
+            "the event loop goes on: %s held it up for %s",
+            what,
+            format_seconds(round(event.seconds, 2)),
+            extra=fields,
+        )
+        return
+    _log.warning(
+        "%s has held up the event loop for %s, and all other coroutines wait%s",
+        what,
+        format_seconds(round(event.seconds, 2)),
+        _at(event.stack),
+        extra=fields,
+    )
+
+
+def _at(stack: str) -> str:
+    return f"; it is at\n{stack.rstrip()}" if stack else ""
+
+
+def _fields(job: UUID, task: str) -> dict[str, str]:
+    return {"job": str(job), "task": task}
 
 
 def _parked(event: JobsParked) -> None:

@@ -2,14 +2,15 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
 from jobhost.clock import microseconds
 from jobhost.events import Events, WorkerStarted
-from jobhost.store.plans.nodes import NewNode, News, leave, register
-from jobhost.store.seam import Session, Store
+from jobhost.store.plans.nodes import NewNode, News, Pulse, leave, register
+from jobhost.store.seam import Bell, Session, Store
 from jobhost.version import VERSION
 from jobhost.worker.heartbeat import Heartbeat
 
@@ -31,6 +32,43 @@ class Profile:
     lease_seconds: float
 
 
+class Member(Protocol):
+    """What the store thread needs of a registration.
+
+    What other threads learn is left here as a note, and the bell rung: `lost` is set once the lease
+    has ended, `drain_wanted` once somebody wants this worker to stop, `suspects` while jobs wait to
+    run alone that no node takes care of.
+    """
+
+    number: int
+    name: str
+    bell: Bell
+    lost: bool
+    drain_wanted: bool
+    suspects: bool
+
+    @property
+    def left_out(self) -> Collection[str]:
+        """Tasks that this worker must not claim."""
+        ...
+
+    def lose(self) -> None:
+        """The lease has ended: leave a note of it. From any thread."""
+        ...
+
+    def take_news(self) -> News | None:
+        """What the last heartbeat has told, once."""
+        ...
+
+    def leave(self) -> None:
+        """End it: nothing is held any more. Raises StoreError; then the lease runs out."""
+        ...
+
+    def drop(self, *, ended: bool = True) -> None:
+        """Let go of what this process holds for it; `ended` says that the store knows its end."""
+        ...
+
+
 class Membership:
     """One registration, from entering to leaving. After a lost lease a new one is made.
 
@@ -40,14 +78,15 @@ class Membership:
         profile: What the others may know.
         events: Who hears that the worker has started.
 
-    What the heartbeat's thread learns is left here as a note, and the bell rung: `lost` is set once
-    the lease has ended, and `take_news` gives what a renewal has told.
+    The notes are those of `Member`; they come from the heartbeat's thread.
     """
+
+    left_out: Collection[str] = ()
 
     def __init__(self, store: Store, session: Session, profile: Profile, events: Events) -> None:
         self.id = uuid4().hex
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self.lost = False
+        self.lost = self.drain_wanted = self.suspects = False
         self._news: News | None = None
         self._session = session
         self.bell = store.listen(self.id)
@@ -64,7 +103,7 @@ class Membership:
             lease_seconds=profile.lease_seconds,
             events=events,
             on_lost=self.lose,
-            on_news=self._hear,
+            on_pulse=self._hear,
         )
         self._heartbeat.start()
         events.emit(
@@ -116,7 +155,8 @@ class Membership:
         )
         return self._session.write(lambda: register(new))
 
-    def _hear(self, news: News) -> None:
-        self._news = news
-        if news.lapsed or news.ready or news.blocked or news.due_in_us is not None:
+    def _hear(self, pulse: Pulse) -> None:
+        self._news = pulse.news
+        self.drain_wanted, self.suspects = pulse.drain, pulse.suspects
+        if pulse.drain or pulse.suspects or (pulse.news is not None and pulse.news.asks):
             self.bell.ring()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jobhost.events import Events, WorkerRescued
-from jobhost.store.plans.nodes import LiveNode, Rescue, live_nodes, orphans, rescue
+from jobhost.store.plans.nodes import LiveNode, Rescue, RescueReport, live_nodes, orphans, rescue
 from jobhost.store.seam import Session, Store
 
 LOOK_SECONDS: Final = 0.1
@@ -53,6 +53,9 @@ class Rescuer:
         self._heartbeat = heartbeat_seconds
         self._look = look_seconds or heartbeat_seconds
         self._events = events
+        self.set_aside = (
+            False  # whether a rescue has made suspects; whoever acts on it takes it back
+        )
         self._monotonic = monotonic
         self._next_lease_look = 0.0
         self._watched_until = -math.inf
@@ -88,9 +91,10 @@ class Rescuer:
             node = by_id.get(node_id)
             if node is not None and node.number == me:
                 continue  # whatever is said of it, it lives
-            if node is not None:
-                rescued += self._rescue(node, me, died=True)
-            self._store.forget_node(node_id)
+            report = RescueReport() if node is None else self._rescue(node, me, died=True)
+            rescued += report.total
+            if not report.refused:  # or nobody would have the proof any more
+                self._store.forget_node(node_id)
         return rescued
 
     def _look_at_leases(self, me: int, now: float) -> int:
@@ -101,29 +105,31 @@ class Rescuer:
         rescued = 0
         for node in lapsed:
             if now - since[node.number] >= self._heartbeat:
-                rescued += self._rescue(node, me, died=False)
+                rescued += self._rescue(node, me, died=False).total
         lost = self._session.read(orphans)
         for number in lost:
             orphaned = LiveNode(number=number, id="", worker=f"node {number}", lapsed=True)
-            rescued += self._rescue(orphaned, me, died=False)
+            rescued += self._rescue(orphaned, me, died=False).total
         soon = lapsed or lost or now < self._watched_until
         self._next_lease_look = now + (self._heartbeat if soon else self._look)
         return rescued
 
-    def _rescue(self, node: LiveNode, me: int, *, died: bool) -> int:
+    def _rescue(self, node: LiveNode, me: int, *, died: bool) -> RescueReport:
         self._next_lease_look = 0.0
         self._watched_until = self._monotonic() + WATCH_SECONDS
         order = Rescue(node=node.number, worker=node.worker, rescuer=me, died=died)
-        returned = ended = 0
+        total = RescueReport()
         while True:
             report = self._session.write(lambda: rescue(order))
-            returned += report.returned
-            ended += report.ended
+            total += report
             if not report.more:
                 break
-        if returned or ended:
+        self.set_aside |= total.aside > 0
+        if total.returned or total.ended:
             reason = "died" if died else "lost its lease"
             self._events.emit(
-                WorkerRescued(worker=node.worker, reason=reason, returned=returned, ended=ended)
+                WorkerRescued(
+                    worker=node.worker, reason=reason, returned=total.returned, ended=total.ended
+                )
             )
-        return returned + ended
+        return total

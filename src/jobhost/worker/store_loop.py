@@ -18,7 +18,7 @@ from jobhost.host.registry import Registry
 from jobhost.jobs.records import Delivery
 from jobhost.store.plan import Plan
 from jobhost.store.plans.nodes import News
-from jobhost.store.seam import Ring, Store
+from jobhost.store.seam import Ring, Session, Store
 from jobhost.worker.back_off import BackOff
 from jobhost.worker.claimer import Claimer
 from jobhost.worker.config import WorkerConfig
@@ -26,8 +26,9 @@ from jobhost.worker.drain import STORE_SECONDS, Signal
 from jobhost.worker.drainer import Drainer
 from jobhost.worker.executor import Executor
 from jobhost.worker.holdings import Holdings
-from jobhost.worker.membership import Membership, Profile
+from jobhost.worker.membership import Member, Membership, Profile
 from jobhost.worker.outbox import Outbox
+from jobhost.worker.quarantine import Quarantine
 from jobhost.worker.read_back import ReadBack
 from jobhost.worker.recorder import Recorder
 from jobhost.worker.rescuer import LOOK_SECONDS
@@ -49,6 +50,9 @@ def store_back_off() -> BackOff:
 FirstPlan = Callable[[int], Plan[Delivery | None]]
 """Made for a node's number: claims what this worker starts with."""
 
+Join = Callable[[Session, Profile], Member]
+"""Makes this worker a place among the nodes. Raises StoreError."""
+
 
 class StoreLoop:
     """The turns of the store thread.
@@ -62,6 +66,8 @@ class StoreLoop:
         make_executor: Makes the executor around this loop's outbox.
         signals: What happened to the worker; others append, `hurry` tells of it.
         first: What to start with, for a worker that is made for one job.
+        join: How it comes to its place among the nodes; by itself unless said otherwise.
+        lane: It runs suspects only.
     """
 
     def __init__(  # noqa: PLR0913 - wired in one place, all keyword-only
@@ -75,8 +81,12 @@ class StoreLoop:
         make_executor: Callable[[Outbox], Executor],
         signals: deque[Signal],
         first: FirstPlan | None = None,
+        join: Join | None = None,
+        lane: bool = False,
     ) -> None:
         self._store = store
+        self._join = join or self._register
+        self._unsupervised = join is None
         self._events = events
         self._first = first
         names = [task.name for task in tasks]
@@ -88,7 +98,7 @@ class StoreLoop:
         )
         self._session = store.session(apart=False)
         try:
-            self._member = self._register()
+            self._member = self._join(self._session, self._profile)
         except BaseException:
             self._session.close()
             raise
@@ -118,6 +128,14 @@ class StoreLoop:
             busy_seconds=config.lease_seconds,
             idle_seconds=store.pace.poll_seconds,
         )
+        self._quarantine = Quarantine(
+            self._held,
+            self._session,
+            names if first is None else (),
+            lane=lane,
+            burst=config.burst,
+        )
+        self._signals = signals
         self._drainer = Drainer(self._held, config, events, signals)
         self._back_off = store_back_off()
         self._in_trouble = False
@@ -131,6 +149,16 @@ class StoreLoop:
     def retired(self) -> bool:
         """Whether it ended because a job could not be stopped."""
         return self._drainer.retired
+
+    @property
+    def recycled(self) -> bool:
+        """Whether it ended so that a fresh process can follow."""
+        return self._drainer.recycled
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended as a lane without suspects."""
+        return self._quarantine.done
 
     @property
     def released(self) -> int:
@@ -181,17 +209,36 @@ class StoreLoop:
         self._drainer.run_once(now)
         if self._member.lost:
             self._register_anew()
-        if (news := self._member.take_news()) is not None:
-            self._heed(news)
+        self._heed_notes()
         self._read_back.run_if_due(self._member.number, now)
         if self._outbox.is_filling():
             self._wait(_GATHER_SECONDS)
-        worked = self._claimer.run_if_due(self._member, now, claims=self._drainer.claims)
+        if self._upkeep.rescuer.set_aside and self._unsupervised:
+            self._upkeep.rescuer.set_aside = False
+            self._member.suspects = True  # a heartbeat would tell so much later
+        claims = self._drainer.claims
+        hungry, held_back = self._claimer.asks(claims=claims), self._quarantine.holds_back
+        worked = self._quarantine.run_if_due(self._member, now, claims=claims, hungry=hungry)
+        if held_back and not self._quarantine.holds_back:
+            self._claimer.hungry = True  # whoever rang meanwhile rang in vain
+        claims = claims and not self._quarantine.holds_back
+        worked |= self._claimer.run_if_due(self._member, now, claims=claims)
+        if self._quarantine.done:
+            self._signals.append(Signal.FINISH)
         if self._upkeep.run_if_due(self._member.number, now):
             self._claimer.hungry = worked = True
         else:
-            self._drainer.finish_burst(time.monotonic(), hungry=self._claimer.hungry)
+            hungry = self._claimer.hungry or self._quarantine.unasked
+            self._drainer.finish_burst(time.monotonic(), hungry=hungry)
         return worked
+
+    def _heed_notes(self) -> None:
+        """What others have left at the membership."""
+        if self._member.drain_wanted:
+            self._member.drain_wanted = False
+            self._signals.append(Signal.STOP)
+        if (news := self._member.take_news()) is not None:
+            self._heed(news)
 
     def _heed(self, news: News) -> None:
         """Look where there is something to do."""
@@ -200,26 +247,27 @@ class StoreLoop:
             self._claimer.rung = True
             self._upkeep.stager.expect(0.0)
 
-    def _register(self) -> Membership:
-        return Membership(self._store, self._session, self._profile, self._events)
+    def _register(self, session: Session, profile: Profile) -> Member:
+        return Membership(self._store, session, profile, self._events)
 
     def _register_anew(self) -> None:
         """Everything that ran belongs to others now: tell it, forget it, begin again."""
         former = self._member
         running = self._held.disown("the lease of this worker ended")
         self._events.emit(LeaseEnded(node=former.number, running=running))
-        self._member = self._register()
+        self._member = self._join(self._session, self._profile)
         former.drop()
         self._upkeep.rescuer.take_over(former.number, former.name, self._member.number)
         self._claimer.hungry = True
 
     def _sleep(self) -> None:
-        parts = (self._claimer, self._upkeep, self._read_back, self._drainer)
+        parts = (self._claimer, self._upkeep, self._read_back, self._drainer, self._quarantine)
         pause = min(part.due for part in parts) - time.monotonic()
         if pause > 0 and not self._drainer.has_signals and self._outbox.going_to_sleep():
             # A slot is freed after its job was seen to have ended: look again, now that
             # whoever frees one rings.
-            asks = self._claimer.asks(claims=self._drainer.claims)
+            claims = self._drainer.claims and not self._quarantine.holds_back
+            asks = self._claimer.asks(claims=claims)
             self._wait(0.0 if asks else pause)
 
     def _wait(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """The worker's own threads for plain functions: bounded, started when needed."""
 
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -37,6 +38,12 @@ class JobThreads(Generic[J]):
         """Let idle threads end; busy ones end after their job."""
         for _ in self._threads:
             self._queue.put(None)
+
+    def join(self, timeout_seconds: float) -> None:
+        """After `close`: wait at the most so long for all to end."""
+        end = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _start(self) -> None:
         name = f"jobhost-job-{len(self._threads) + 1}"
