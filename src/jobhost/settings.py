@@ -6,32 +6,53 @@ on PostgreSQL `Places`. Nothing else in the library looks at environment variabl
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+_OF_SERVICES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
-class Settings(BaseSettings):
+def _said(name: str, otherwise: str = "") -> str:
+    """A field whose value a variable says, as it was given."""
+    said: str = field(default_factory=lambda: os.environ.get(name, otherwise))
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
     """What may be set from outside, each as `JOBHOST_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="JOBHOST_")
-
-    url: str = "sqlite:///jobhost.db"
+    url: str = _said("JOBHOST_URL", "sqlite:///jobhost.db")
     """Address of the store. Default: a file `jobhost.db` in the working directory."""
 
 
-class ServiceSettings(BaseSettings):
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
     """What a service manager such as systemd tells the process that it started, as it was given.
 
     The names are the service manager's, so they have no prefix.
     """
 
-    notify_socket: str = ""
+    notify_socket: str = _said("NOTIFY_SOCKET")
     """Where to tell it how the service is; empty: nowhere."""
-    watchdog_usec: str = ""
+    watchdog_usec: str = _said("WATCHDOG_USEC")
     """Microseconds of silence after which it takes the service for hung; empty: it does not."""
-    watchdog_pid: str = ""
+    watchdog_pid: str = _said("WATCHDOG_PID")
     """The process that is meant by that; empty: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the system lets a user keep what ends with its processes."""
+
+    runtime_dir: str = _said("XDG_RUNTIME_DIR")
+    """A folder of this user alone, in memory; usual where one logs in under systemd."""
+
+    @property
+    def runtime(self) -> Path | None:
+        """That folder, if there is one."""
+        return Path(self.runtime_dir) if self.runtime_dir else None
 
 
 def environment_of_children() -> dict[str, str]:
@@ -40,8 +61,7 @@ def environment_of_children() -> dict[str, str]:
     A child that had it would speak for the service: tell that it is ready, or keep alive by its
     signs of life what is long hung.
     """
-    own = {name.upper() for name in ServiceSettings.model_fields}
-    return {name: value for name, value in os.environ.items() if name.upper() not in own}
+    return {name: value for name, value in os.environ.items() if name.upper() not in _OF_SERVICES}
 
 
 def handed_on(names: Iterable[str], prefixes: tuple[str, ...] = ()) -> dict[str, str]:
@@ -52,10 +72,3 @@ def handed_on(names: Iterable[str], prefixes: tuple[str, ...] = ()) -> dict[str,
         for name, value in os.environ.items()
         if name in wanted or name.startswith(prefixes)
     }
-
-
-class Places(BaseSettings):
-    """Where the system lets a user keep what ends with its processes."""
-
-    xdg_runtime_dir: Path | None = None
-    """A folder of this user alone, in memory; usual where one logs in under systemd."""

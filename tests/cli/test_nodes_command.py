@@ -21,7 +21,13 @@ HEADS = [
 LEASE = "12s"
 """They hear of a drain within a third of it, and do not lose it on a slow machine."""
 
-VITALS = {"load": [0.25, 1.5, 2], "memory": 300 * 1024**2, "workers": {}}
+VITALS = {
+    "load": [0.25, 1.5, 2],
+    "memory": 300 * 1024**2,
+    "memory_free": 2 * 1024**3,
+    "disk_free": 21 * 1024**3 // 2,
+    "workers": {},
+}
 
 
 def enter(
@@ -122,7 +128,8 @@ def test_the_listing_as_json_has_stable_keys(shop: Shop, call: Call) -> None:
     first, second = json.loads(call("nodes", "list", "--json").out)["nodes"]
     assert first.keys() == {
         "number", "kind", "supervisor", "worker", "version", "state", "queues", "tasks", "slots",
-        "running", "memory_bytes", "load", "started_at", "heartbeat_at", "heartbeat_seconds",
+        "running", "memory_bytes", "load", "memory_free_bytes", "disk_free_bytes", "started_at",
+        "heartbeat_at", "heartbeat_seconds",
         "drain_requested_at", "ended_at", "end_reason",
     }  # fmt: skip
     assert (first["kind"], first["load"]) == ("node", [0.25, 1.5, 2.0])
@@ -138,6 +145,7 @@ def test_a_node_is_shown_with_its_workers_the_jobs_and_the_tasks(shop: Shop, cal
     tell(shop, node, VITALS)
     shown = call("nodes", "show", "web1:1").out
     assert "0.25 1.50 2.00" in shown
+    assert "2.0 GiB of memory, 10.5 GiB of disk" in shown
     for part in (
         str(node),
         "web1:1",

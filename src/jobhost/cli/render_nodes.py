@@ -63,6 +63,7 @@ def _facts(node: "NodeRecord") -> list[tuple[str, str]]:
         ("running", str(node.running)),
         ("memory", _memory(node)),
         ("load", _load(node)),
+        ("free", _free(node)),
         ("started", f"{node.started_at:%Y-%m-%d %H:%M:%S}Z"),
         ("heartbeat", f"{node.heartbeat_at:%Y-%m-%d %H:%M:%S}Z, {_age(node)} ago"),
     ]
@@ -121,3 +122,11 @@ def _memory(node: "NodeRecord") -> str:
 
 def _load(node: "NodeRecord") -> str:
     return " ".join(f"{part:.2f}" for part in node.vitals.load or ())
+
+
+def _free(node: "NodeRecord") -> str:
+    """Of the machine."""
+    parts = ((node.vitals.memory_free_bytes, "memory"), (node.vitals.disk_free_bytes, "disk"))
+    return ", ".join(
+        f"{left / 1024**3:,.1f} GiB of {what}" for left, what in parts if left is not None
+    )

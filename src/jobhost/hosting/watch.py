@@ -1,17 +1,15 @@
 """Watches the workers: who still answers, what they hold of the machine, what the kernel killed."""
 
-import json
 import os
 from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Final
 
-import psutil
-
 from jobhost.hosting import logs
 from jobhost.hosting.exits import OomWatch
 from jobhost.hosting.process import STACKS, WorkerProcess
 from jobhost.hosting.wake import Naps
+from jobhost.worker.vitals import resident_bytes, tell
 
 PING_SECONDS: Final = 1.0
 """Pause between two questions to one worker."""
@@ -80,24 +78,13 @@ class RecentKills:
 
 
 def vitals(processes: Collection[WorkerProcess]) -> str:
-    """JSON about load and memory, for people who ask for the nodes."""
-    memory = {process.ticket: _rss(process.pid) for process in processes}
-    return json.dumps(
-        {
-            "load": [round(part, 2) for part in os.getloadavg()],
-            "memory": _rss(os.getpid()) + sum(memory.values()),
-            "workers": {
-                process.number: {"memory": memory[process.ticket], "running": process.running}
-                for process in processes
-                if process.number is not None
-            },
-        }
+    """What this node, its workers and their machine hold, for people who ask for the nodes."""
+    memory = {process.ticket: resident_bytes(process.pid) for process in processes}
+    return tell(
+        resident_bytes(os.getpid()) + sum(memory.values()),
+        workers={
+            process.number: {"memory": memory[process.ticket], "running": process.running}
+            for process in processes
+            if process.number is not None
+        },
     )
-
-
-def _rss(pid: int) -> int:
-    """Bytes of memory of a process; 0 when it is gone."""
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0

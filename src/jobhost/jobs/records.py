@@ -142,11 +142,14 @@ class Tally:
 
 
 class Vitals(NamedTuple):
-    """What a heartbeat told of a process: bytes of memory, and the load of its machine over 1, 5
-    and 15 minutes; None where nothing was told."""
+    """What a heartbeat told of a process, and of its machine: bytes of memory that it holds, load
+    over 1, 5 and 15 minutes, bytes that are free of memory and of the disk of its working
+    directory; None where nothing was told."""
 
     memory_bytes: int | None = None
     load: tuple[float, ...] | None = None
+    memory_free_bytes: int | None = None
+    disk_free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +209,8 @@ class NodeRecord:
             "running": self.running,
             "memory_bytes": self.vitals.memory_bytes,
             "load": None if self.vitals.load is None else list(self.vitals.load),
+            "memory_free_bytes": self.vitals.memory_free_bytes,
+            "disk_free_bytes": self.vitals.disk_free_bytes,
             "started_at": _iso(self.started_at),
             "heartbeat_at": _iso(self.heartbeat_at),
             "heartbeat_seconds": self.heartbeat_seconds,
@@ -248,11 +253,18 @@ def read_vitals(text: str | None) -> tuple[Vitals, dict[int, Vitals]]:
 
 
 def _vitals(told: Mapping[str, Any]) -> Vitals:
-    memory, load = told.get("memory"), told.get("load")
+    load = told.get("load")
     return Vitals(
-        None if memory is None else int(memory),
-        None if load is None else tuple(float(part) for part in load),
+        memory_bytes=_count(told, "memory"),
+        load=None if load is None else tuple(float(part) for part in load),
+        memory_free_bytes=_count(told, "memory_free"),
+        disk_free_bytes=_count(told, "disk_free"),
     )
+
+
+def _count(told: Mapping[str, Any], name: str) -> int | None:
+    count = told.get(name)
+    return None if count is None else int(count)
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _is_free(path: Path) -> bool:
 def users_folder() -> Path:
     """Where this user keeps proofs of stores that have no folder of their own; it may not be there
     yet. Workers see each other's only if they agree on it."""
-    given = Places().xdg_runtime_dir
+    given = Places().runtime
     if given is not None and given.is_absolute() and is_private(given):
         return given / "jobhost"
     return Path(tempfile.gettempdir()) / f"jobhost-{os.geteuid()}"

@@ -74,7 +74,10 @@ class Heartbeat:
         if self._session is None:
             self._session = self._store.session()
             self._session.hurry(max(self._pause, _WAIT_SECONDS_MIN))
-        vitals = self._vitals()
+        try:
+            vitals = self._vitals()
+        except Exception:  # noqa: BLE001 - a lease must not end for want of news about the machine
+            vitals = None
         return self._session.write(lambda: heartbeat(self._node, self._lease_us, vitals))
 
     def _run(self) -> None:

@@ -13,6 +13,7 @@ from jobhost.store.plans.nodes import NewNode, News, Pulse, leave, register
 from jobhost.store.seam import Bell, Session, Store
 from jobhost.version import VERSION
 from jobhost.worker.heartbeat import Heartbeat
+from jobhost.worker.vitals import tell_own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ class Membership:
             events=events,
             on_lost=self.lose,
             on_pulse=self._hear,
+            vitals=tell_own,
         )
         self._heartbeat.start()
         events.emit(

@@ -88,7 +88,7 @@ def timed_out(reason: str, error: BaseException | None = None) -> Failed:
     """The outcome of an attempt that ran out of time."""
     trace = "" if error is None else describe(error).traceback
     info = ErrorInfo(type="TimeLimit", message=reason, traceback=trace)
-    return Failed(error=info, names=("TimeLimit", "builtins.TimeoutError"), timed_out=True)
+    return Failed(error=info, names=("builtins.TimeLimit", "builtins.TimeoutError"), timed_out=True)
 
 
 def describe(error: BaseException) -> ErrorInfo:

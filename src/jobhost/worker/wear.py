@@ -1,10 +1,10 @@
 """When a worker's process is worn out, so that a fresh one should follow."""
 
+import os
 from typing import Final
 
-import psutil
-
 from jobhost.host.kinds import format_size
+from jobhost.worker.vitals import resident_bytes
 
 _LOOK_SECONDS: Final = 5.0
 """Pause between looks at the memory: leaks grow slowly, and a look costs some system calls."""
@@ -35,5 +35,5 @@ class Wear:
         if self._max_bytes is None or now < self._next_look:
             return None
         self._next_look = now + _LOOK_SECONDS
-        held = psutil.Process().memory_info().rss
+        held = resident_bytes(os.getpid())
         return f"it holds {format_size(held)} of memory" if held > self._max_bytes else None

@@ -63,6 +63,8 @@ def test_the_age_of_the_last_heartbeat_is_told_and_what_it_said(world: World) ->
     told = {
         "load": [0.5, 1, 2.25],
         "memory": 3000,
+        "memory_free": 5000,
+        "disk_free": 7000,
         "workers": {str(worker): {"memory": 1000, "running": 0}},
     }
     world.pulse(node, json.dumps(told))
@@ -71,6 +73,7 @@ def test_the_age_of_the_last_heartbeat_is_told_and_what_it_said(world: World) ->
     assert (above.heartbeat_seconds, below.heartbeat_seconds) == (12.0, 12.0)
     assert above.vitals.load == (0.5, 1.0, 2.25)
     assert (above.vitals.memory_bytes, below.vitals.memory_bytes) == (3000, 1000)
+    assert (above.vitals.memory_free_bytes, above.vitals.disk_free_bytes) == (5000, 7000)
     assert below.vitals.load is None
 
 
