@@ -90,3 +90,28 @@ def _two_kinds(site: Site) -> dict[str, Any]:
 
 def _numbers(site: Site) -> set[int]:
     return {node.number for node in site.host.store.read(live_nodes) if not node.lapsed}
+
+
+def test_a_node_that_slept_again_and_again_has_one_row_for_each_worker_and_no_job_hangs(site: Site):
+    node = site.start("--lease", "2s", "--unresponsive-after", "1500ms", processes=3).ready()
+    jobs = []
+    for times in (1, 2):
+        jobs += site.toils.note.enqueue_many((f"note-{times}-{n}",) for n in range(100))
+        everybody = [node.pid, *node.workers]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        until(
+            lambda: all(one.lapsed for one in site.host.store.read(live_nodes)), "the lease is over"
+        )
+        for pid in reversed(everybody):
+            os.kill(pid, signal.SIGCONT)
+        node.said("begins anew", times=times)
+
+    for job in jobs:
+        job.result(PATIENCE)
+
+    def rows() -> list[str]:
+        living = [one for one in site.host.store.read(live_nodes) if not one.lapsed]
+        return sorted(one.worker.rpartition(":")[2] for one in living)
+
+    until(lambda: rows() == sorted(map(str, [node.pid, *node.workers])), "a row for each process")

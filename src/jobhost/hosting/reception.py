@@ -48,7 +48,7 @@ class Reception:
                 process.pinged_at, process.running = None, running
             case Lost(number=number):
                 if number == process.number and self.registrar is not None:
-                    self.registrar.enter_again(process.ticket)
+                    self.registrar.enter_again(process.ticket, number)
             case Other() if process.hello is None:
                 self._refuse(process, "it runs another release of jobhost")
             case _:

@@ -16,7 +16,13 @@ from typing import Final, TypeAlias
 from uuid import uuid4
 
 from jobhost.clock import microseconds
-from jobhost.errors import SchemaMismatch, StoreError, StoreGone
+from jobhost.errors import (
+    SchemaMismatch,
+    StoreBusy,
+    StoreError,
+    StoreGone,
+    StoreUnavailable,
+)
 from jobhost.events import Events, StoreTrouble
 from jobhost.hosting.exits import Death
 from jobhost.hosting.facts import (
@@ -31,6 +37,7 @@ from jobhost.hosting.facts import (
     SetAside,
     Trouble,
 )
+from jobhost.store.passing import passes
 from jobhost.store.plan import Plan
 from jobhost.store.plans.nodes import (
     Kind,
@@ -52,6 +59,11 @@ _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 
 _DOUBLINGS_MAX: Final = 16
 
+_REFUSED_SECONDS: Final = 0.1
+"""Until a hand-back that was refused is tried again, after what else is to be done."""
+
+_LOST: Final = "lost its lease"
+
 _LAST_IN_LANE: Final = 2**62
 """Stands for the worker of those who are set aside with their whole task, who come after those
 that some death has made suspects: among these are innocents, and no worker has this number."""
@@ -66,10 +78,11 @@ _Order: TypeAlias = Callable[[], None]
 
 @dataclass(slots=True)
 class _Entry:
-    """One row among the nodes, with its proof of life."""
+    """One row among the nodes, with its proof of life, and the process that it stands for."""
 
     number: int
     id: str
+    pid: int
     presence: Presence
 
 
@@ -101,6 +114,7 @@ class Registrar:
         self._own: _Entry | None = None
         self._heartbeat: Heartbeat | None = None
         self._crew: dict[int, tuple[Crewmate, _Entry]] = {}
+        self._former: list[_Entry] = []
         self._leaving = threading.Event()
         self._worker_name = f"{socket.gethostname()}:"
         self._thread = threading.Thread(target=self._run, name="jobhost-registrar", daemon=True)
@@ -119,9 +133,9 @@ class Registrar:
         order."""
         self._orders.put(lambda: self._end(ticket, death))
 
-    def enter_again(self, ticket: int) -> None:
-        """The store does not know a worker's lease any more."""
-        self._orders.put(lambda: self._enter_again(ticket))
+    def enter_again(self, ticket: int, number: int) -> None:
+        """The store does not know the lease of a worker under this number any more."""
+        self._orders.put(lambda: self._enter_again(ticket, number))
 
     def set_aside(self, tasks: tuple[str, ...]) -> None:
         """Waiting jobs of these tasks at the heads of the queues go through the lane: SetAside
@@ -160,6 +174,8 @@ class Registrar:
             except (StoreGone, SchemaMismatch):
                 raise
             except StoreError as error:
+                if self._own is None and not (isinstance(error, StoreBusy) or passes(error)):
+                    raise
                 first, longest = _BACK_OFF_SECONDS
                 pause = min(first * 2**failures, longest) * random.uniform(0.5, 1.0)
                 failures = min(failures + 1, _DOUBLINGS_MAX)
@@ -174,7 +190,12 @@ class Registrar:
 
     def _new_entry(self, kind: Kind, pid: int, slots: int) -> _Entry:
         session, entry_id = self._open(), uuid4().hex
-        presence = self._store.attend(entry_id)
+        try:
+            presence = self._store.attend(entry_id)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the proof of life of this node cannot be made: {error}; check the folder"
+            ) from error
         new = NewNode(
             id=entry_id,
             host=socket.gethostname(),
@@ -192,7 +213,7 @@ class Registrar:
         except BaseException:
             presence.release()
             raise
-        return _Entry(number, entry_id, presence)
+        return _Entry(number, entry_id, pid, presence)
 
     def _enter_node(self) -> None:
         self._own = self._new_entry(Kind.NODE, os.getpid(), 0)
@@ -226,17 +247,23 @@ class Registrar:
         report = self._rescue(
             entry, died=True, cause=cause, own_doing=death is not None and death.own_doing
         )
+        if report.refused and not self._leaving.wait(_REFUSED_SECONDS):
+            # The node itself has lost its lease: it is about to be entered anew, and then may.
+            self._orders.put(lambda: self._end(ticket, death))
+            return
         del self._crew[ticket]
         entry.presence.release()
         self._store.forget_node(entry.id)
         self._tell(HandedBack(ticket, report))
 
-    def _enter_again(self, ticket: int) -> None:
-        if ticket not in self._crew:
+    def _enter_again(self, ticket: int, number: int) -> None:
+        """Only once for each number that was lost, however many have noticed."""
+        if ticket not in self._crew or self._crew[ticket][1].number != number:
             return
         mate, former = self._crew[ticket]
         self._enter(mate)
-        self._drop(former)
+        self._former.append(former)
+        self._drop_former()
 
     def _enter_all_again(self, lost: int) -> None:
         """Everything that ran on this node belongs to others now."""
@@ -246,30 +273,42 @@ class Registrar:
         if self._heartbeat is not None:
             self._heartbeat.stop()
         self._enter_node()
+        self._former.append(former)
         self._tell(LeasesLost())
-        for ticket in list(self._crew):
-            self._enter_again(ticket)
-        self._drop(former)
+        for ticket, (_, entry) in self._crew.items():
+            self.enter_again(ticket, entry.number)
+        self._orders.put(self._drop_former)
 
-    def _drop(self, former: _Entry) -> None:
-        """Let go of a row whose lease is lost, and take over what is left in its name."""
-        self._rescue(former, died=False)
-        former.presence.release()
+    def _drop_former(self) -> None:
+        """Let go of rows whose lease is lost, and take over what is left in their name. One whose
+        lease is live after all was renewed with the rest: it ends all the same, since its worker
+        has another by now."""
+        while self._former:
+            former = self._former[0]
+            report = self._rescue(former, died=False)
+            if report.refused:
+                report = self._rescue(former, died=True, cause=_LOST, own_doing=False)
+            if report.refused:
+                return  # without a lease of this node's own; the next heartbeat asks again
+            self._former.remove(former)
+            former.presence.release()
 
     def _rescue(
         self, entry: _Entry, *, died: bool, cause: str = "", own_doing: bool | None = None
     ) -> RescueReport:
         if self._own is None:
             return RescueReport()
-        mate = next((mate for mate, held in self._crew.values() if held is entry), None)
         order = Rescue(
             node=entry.number,
-            worker=self._worker_name + str(os.getpid() if mate is None else mate.pid),
+            worker=self._worker_name + str(entry.pid),
             rescuer=self._own.number,
             died=died,
             cause=cause,
             own_doing=own_doing,
         )
+        return self._carry_out(order)
+
+    def _carry_out(self, order: Rescue) -> RescueReport:
         total = RescueReport()
         while True:
             report = self._open().write(lambda: rescue(order))
@@ -302,11 +341,27 @@ class Registrar:
         self._orders.put(lambda: self._miss(pulse.family))
 
     def _miss(self, family: frozenset[int]) -> None:
-        """Workers whose row somebody else has ended get another one."""
+        """Workers whose row somebody else has ended get another one. Rows that nobody knows end: an
+        answer of the store was lost when they were made."""
+        self._drop_former()
         newest = max(family, default=0)
         for ticket, (_, entry) in list(self._crew.items()):
             if entry.number < newest and entry.number not in family:
-                self._enter_again(ticket)
+                self._enter_again(ticket, entry.number)
+        if self._own is None:
+            return
+        known = {self._own.number, *(entry.number for _, entry in self._crew.values())}
+        for number in family - known:
+            self._carry_out(
+                Rescue(
+                    node=number,
+                    worker=f"{self._worker_name}?",
+                    rescuer=self._own.number,
+                    died=True,
+                    cause=_LOST,
+                    own_doing=False,
+                )
+            )
 
     def _leave(self) -> None:
         if self._heartbeat is not None:
