@@ -17,7 +17,7 @@ demo: $(if $(findstring --postgres,$(ARGS)),.venv/.stamp-postgres,.venv/.stamp-r
 	@$(BIN)/jobhost demo $(ARGS)
 
 test: setup ## run the tests, but for the long ones
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 test-long: setup ## run the million-row guards and long runs
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)

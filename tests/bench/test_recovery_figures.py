@@ -15,7 +15,7 @@ from bench.sqlite import SqliteFiles
 from bench.stand import Stand
 from bench.table import FIGURES, GROUPS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 BOTH = ("recovery-backlog", "recovery-node")
 ONE = ("recovery-worker", "recovery-lease", "recovery-cost", "recovery-executor")

@@ -1,7 +1,11 @@
 """Thousands of jobs that kill workers stand in front of good ones."""
 
+import socket
+
 import pytest
 from sites import Site, until
+
+from jobhost.store.plans.suspects import SET_ASIDE, set_aside
 
 PATIENCE = "90s"
 
@@ -29,6 +33,22 @@ def test_good_jobs_start_after_a_few_deaths_and_not_after_all(site: Site, poison
     assert len(bad) <= DELIVERED_MAX, f"{len(bad)} of {poison}"
     assert {job.status().crashes for job in jobs} == {0}
     assert "task 'segfault' kills workers" in node.log
+
+
+@pytest.mark.stores("sqlite", "postgres")
+def test_what_a_former_node_has_set_aside_runs_with_the_others_on_the_next_one(site: Site):
+    jobs = [site.toils.note.enqueue(f"note-{n}") for n in range(50)]
+    site.host.store.write(lambda: set_aside(1, ["note"], ["default"]))
+    assert {job.status().reason for job in jobs} == {SET_ASIDE}
+    node = site.start().ready()
+    for job in jobs:
+        job.result(PATIENCE)
+    alone = [job for job in jobs if job.attempts()[-1].worker not in names_of(node.workers)]
+    assert len(alone) <= 3, "the lane may be quicker with some"
+
+
+def names_of(workers: list[int]) -> set[str]:
+    return {f"{socket.gethostname()}:{pid}" for pid in workers}
 
 
 def test_the_lane_rests_when_no_suspect_is_left(site: Site):

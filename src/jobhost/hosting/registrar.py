@@ -41,11 +41,13 @@ from jobhost.store.passing import passes
 from jobhost.store.plan import Plan
 from jobhost.store.plans.nodes import (
     Kind,
+    LiveNode,
     NewNode,
     Pulse,
     Rescue,
     RescueReport,
     leave,
+    live_nodes,
     register,
     rescue,
 )
@@ -122,6 +124,7 @@ class Registrar:
     def start(self) -> None:
         """Enter the node, and then do what is told."""
         self._orders.put(self._enter_node)
+        self._orders.put(self._forgive)
         self._thread.start()
 
     def enter(self, mate: Crewmate) -> None:
@@ -322,6 +325,18 @@ class Registrar:
     def _set_aside(self, tasks: tuple[str, ...]) -> None:
         queues = self._service.queues
         self._tell(SetAside(self._in_batches(lambda: set_aside(_LAST_IN_LANE, tasks, queues))))
+
+    def _forgive(self) -> None:
+        """What former nodes have set aside as a whole gets another chance if none of them lives:
+        this one may have better code."""
+        living = self._open().read(live_nodes)
+        if any(one.kind is Kind.NODE and not one.lapsed for one in living if not self._is_own(one)):
+            return
+        for task in self._service.tasks:
+            self._bring_back(task)
+
+    def _is_own(self, node: LiveNode) -> bool:
+        return self._own is not None and node.number == self._own.number
 
     def _bring_back(self, task: str) -> None:
         if self._in_batches(lambda: bring_back(task)):
