@@ -32,7 +32,7 @@ def test_who_has_stopped_claiming_never_claims_again(events):
 
 @given(_EVENTS)
 def test_phases_only_go_forward_and_leaving_is_the_end(events):
-    order = [Phase.RUNNING, Phase.DRAINING, Phase.RETIRING, Phase.RELEASING, Phase.LEAVING]
+    order = list(Phase)  # as they are declared
     ranks = [order.index(drain.phase) for drain, _ in _live(events)]
 
     assert ranks == sorted(ranks)
@@ -93,3 +93,60 @@ def test_retired_is_remembered_to_the_end(events):
         drain = drain.step(signal, now, idle=idle)
 
     assert drain.retired
+
+
+@given(_EVENTS)
+def test_drains_hasten_nothing_that_has_begun(events):
+    drain, now = _live([*events, (Signal.DRAIN, 0.0, False)])[-1]
+
+    assert drain.step(Signal.DRAIN, now + 1.0) == drain
+
+
+@given(_EVENTS)
+def test_only_a_second_stop_or_a_deadline_releases(events):
+    states = _live(events)
+    for (before, _), (after, now), (signal, _, _) in zip(
+        states[:-1], states[1:], events, strict=True
+    ):
+        if after.phase is Phase.RELEASING and before.phase is not Phase.RELEASING:
+            again = signal is Signal.STOP and before.stopped
+            assert again or (signal is Signal.TICK and now >= before.deadline)
+
+
+def test_a_worker_that_makes_room_claims_nothing_and_lets_its_jobs_take_their_time():
+    drain = Drain(wait_seconds=_WAIT).step(Signal.RECYCLE, 0.0)
+
+    assert drain.step(Signal.TICK, 1e9) == drain
+    assert (drain.claims, drain.recycled) == (False, True)
+    left = drain.step(Signal.TICK, 1e9, idle=True)
+    assert (left.phase, left.recycled) == (Phase.LEAVING, True)
+
+
+@pytest.mark.parametrize("signal", [Signal.STOP, Signal.DRAIN])
+def test_a_worker_that_makes_room_drains_from_the_moment_it_is_told_to(signal):
+    drain = Drain(wait_seconds=_WAIT).step(Signal.RECYCLE, 0.0).step(signal, 100.0)
+
+    assert (drain.phase, drain.deadline) == (Phase.DRAINING, 100.0 + _WAIT)
+    assert not drain.recycled, "no fresh process is to follow"
+
+
+def test_a_worker_that_makes_room_retires_when_a_job_cannot_be_stopped():
+    drain = Drain(wait_seconds=_WAIT).step(Signal.RECYCLE, 0.0).step(Signal.RETIRE, 100.0)
+
+    assert (drain.phase, drain.deadline) == (Phase.RETIRING, 100.0 + _WAIT)
+
+
+def test_the_first_stop_of_a_worker_that_retires_keeps_its_deadline_and_the_second_releases():
+    retiring = Drain(wait_seconds=_WAIT).step(Signal.RETIRE, 0.0)
+    first = retiring.step(Signal.STOP, 5.0)
+
+    assert (first.phase, first.deadline) == (Phase.RETIRING, retiring.deadline)
+    assert first.step(Signal.STOP, 6.0).phase is Phase.RELEASING
+
+
+def test_the_first_stop_after_a_drain_keeps_its_deadline_and_the_second_releases():
+    draining = Drain(wait_seconds=_WAIT).step(Signal.DRAIN, 0.0)
+    first = draining.step(Signal.STOP, 5.0)
+
+    assert (first.phase, first.deadline) == (Phase.DRAINING, draining.deadline)
+    assert first.step(Signal.STOP, 6.0).phase is Phase.RELEASING

@@ -14,8 +14,8 @@ from jobhost.cli import logs
 from jobhost.cli.exits import Exit, flush, leave_threads_behind
 from jobhost.cli.hosts import HostUrl, Place, load_host
 from jobhost.clock import SystemClock
-from jobhost.durations import seconds
-from jobhost.errors import UsageError
+from jobhost.durations import format_seconds, seconds
+from jobhost.errors import InvalidOption, UsageError
 
 if TYPE_CHECKING:
     from jobhost.app import JobHost
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jobhost.worker.worker import WorkerReport
 
 PROCESSES_MAX: Final = 1000
+_SILENCE_SECONDS: Final = 20.0
+"""Of a worker under a node, unless the options say otherwise."""
 
 
 def worker(
@@ -67,8 +69,12 @@ def worker(
         ),
     ] = None,
     unresponsive_after: Annotated[
-        str, typer.Option(help="A node kills a worker that gives no sign of life for so long.")
-    ] = "1m",
+        str | None,
+        typer.Option(
+            help="A node kills a worker that gives no sign of life for so long, which is 1s at "
+            "least and shorter than the lease. Default: 20s, or two thirds of a shorter lease."
+        ),
+    ] = None,
     start_limit: Annotated[
         str, typer.Option(help="A node kills a worker that has not imported MODULE in this time.")
     ] = "2m",
@@ -114,9 +120,10 @@ def worker(
     if processes is not None and link is None:
         if burst:
             raise UsageError("--burst runs in one process: leave out --processes")
-        silent = seconds(unresponsive_after, "--unresponsive-after")
-        _run_node(settings, processes, silent, seconds(start_limit, "--start-limit"))
+        _run_node(settings, processes, unresponsive_after, at_least_1s(start_limit, "--start-limit"))
     folder = Path.cwd()
+    if link is not None:
+        _adopt_what_is_left_behind()
     host = load_host(place, url)
     if link is not None:
         _run_under_node(host, settings, link, lane=lane)
@@ -128,7 +135,7 @@ def worker(
 
 
 def _run_node(
-    settings: dict[str, Any], processes: int, unresponsive_seconds: float, start_seconds: float
+    settings: dict[str, Any], processes: int, unresponsive_after: str | None, start_seconds: float
 ) -> NoReturn:
     """Supervise workers until told to stop."""
     from jobhost.hosting.config import NodeConfig
@@ -141,7 +148,7 @@ def _run_node(
         processes=processes,
         command=_without_processes(sys.argv[1:]),
         lease_seconds=config.lease_seconds,
-        unresponsive_seconds=unresponsive_seconds,
+        unresponsive_seconds=silence_of(unresponsive_after, config.lease_seconds),
         start_seconds=start_seconds,
         stopping_wait_seconds=config.stopping_wait_seconds,
     )
@@ -149,18 +156,51 @@ def _run_node(
     sys.exit(Node(node, lambda address: open_store(address, SystemClock())).run())
 
 
+def silence_of(given: str | None, lease_seconds: float) -> float:
+    """So many seconds may a worker under a node give no sign of life.
+
+    Args:
+        given: The option, if it was given.
+        lease_seconds: The node's; a worker is to be given up before the store gives up its node.
+
+    Raises UsageError.
+    """
+    if given is None:
+        span = min(_SILENCE_SECONDS, max(1.0, lease_seconds * 2 / 3))
+    else:
+        span = at_least_1s(given, "--unresponsive-after")
+    if span >= lease_seconds:
+        raise UsageError(
+            f"--unresponsive-after must be shorter than --lease; got {format_seconds(span)} and "
+            f"{format_seconds(lease_seconds)}"
+        )
+    return span
+
+
+def at_least_1s(text: str, option: str) -> float:
+    """Seconds. Raises InvalidOption for what is no span of time, or a shorter one."""
+    if (span := seconds(text, option)) < 1.0:
+        raise InvalidOption(f"{option} must be at least 1s; got {text!r}")
+    return span
+
+
+def _adopt_what_is_left_behind() -> None:
+    """Before the user's module is imported: it may start processes too."""
+    from jobhost.worker.descendants import become_subreaper
+
+    become_subreaper()
+
+
 def _run_under_node(
     host: "JobHost", settings: dict[str, Any], handle: int, *, lane: bool
 ) -> NoReturn:
     """What a node has started: it renews the lease, and starts a fresh one after this."""
-    from jobhost.worker.descendants import become_subreaper
     from jobhost.worker.link import Link
     from jobhost.worker.wire import Wire
 
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_sign)
-    become_subreaper()
     worker = host.worker(**{**settings, **({"concurrency": 1} if lane else {})})
     worker.obey(Link(Wire(handle)), host.address, lane=lane)
     report = worker.run(signals=True)

@@ -64,6 +64,7 @@ class Node:
         self._processes: dict[int, WorkerProcess] = {}
         self._facts: deque[Fact] = deque()
         self._wake = Wake()
+        self._drains = False
         self._stops_passed_on = 0
         self._code: int | None = None
         self._broken: BaseException | None = None
@@ -103,7 +104,7 @@ class Node:
         for process in self._all():
             self._listen(process)
         self._heed_facts()
-        while self._stops_passed_on < self._wake.stops:
+        while self._stops_passed_on < self._stops:
             self._stops_passed_on += 1
             self._stop()
         if time.monotonic() >= self._watch.due:
@@ -111,12 +112,18 @@ class Node:
         self._happen(crew.Tick())
 
     def _pause(self) -> float:
-        if self._facts or self._stops_passed_on < self._wake.stops:
+        if self._facts or self._stops_passed_on < self._stops:
             return 0.0
         now = time.monotonic()
         crew_due = self._crew.due_at
         due = now + _TURN_SECONDS if crew_due is None else crew_due
         return min(due, self._watch.due, now + _TURN_SECONDS) - now
+
+    @property
+    def _stops(self) -> int:
+        """How often the workers are to be told. A drain by command is no signal: the first signal
+        after it tells them nothing new, and the second means at once."""
+        return max(self._wake.stops, int(self._drains))
 
     def _all(self) -> list[WorkerProcess]:
         return list(self._processes.values())
@@ -239,9 +246,9 @@ class Node:
             spread(pulse.news, self._all(), now)
         if pulse.suspects and self._lane_rest.over(now):
             self._happen(crew.SuspectsSeen())
-        if pulse.drain and not self._wake.stops:
+        if pulse.drain and not self._stops:
             logs.asked_to_drain()
-            self._wake.stops = 1
+            self._drains = True
 
     # --- what time brings
 

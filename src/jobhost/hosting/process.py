@@ -105,18 +105,27 @@ def start(command: Sequence[str], slot: int, *, lane: bool) -> WorkerProcess:
     it on in order.
 
     Args:
-        command: Its command line after `python -m jobhost`; `--link` follows.
+        command: Its command line after `python -m jobhost`, which begins with `worker`; `--link`
+            follows on that word.
         slot: Its place in the crew.
         lane: Whether it runs suspects.
+
+    Raises OSError where the system has no room for it.
     """
     ours, theirs = socket.socketpair()
-    with theirs:
-        argv = [sys.executable, "-m", "jobhost", *command, "--link", str(theirs.fileno())]
+    with theirs, ours:
         child = subprocess.Popen(
-            [*argv, "--lane"] if lane else argv,
+            command_line(command, theirs.fileno(), lane=lane),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
             env=environment_of_children(),
         )
-    return WorkerProcess(slot, lane, child, Wire(ours.detach()))
+        return WorkerProcess(slot, lane, child, Wire(ours.detach()))
+
+
+def command_line(command: Sequence[str], link: int, *, lane: bool) -> list[str]:
+    """Of a worker with this end of a wire; see `start`. What stands after `--` is no option."""
+    after = command.index("worker") + 1
+    options = ["--link", str(link), *(["--lane"] if lane else [])]
+    return [sys.executable, "-m", "jobhost", *command[:after], *options, *command[after:]]

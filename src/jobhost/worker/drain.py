@@ -1,15 +1,20 @@
 """When a worker stops: a state machine without clocks or signals of its own.
 
-    RUNNING --stop--> DRAINING --idle--> LEAVING
-       |                 |  \\--deadline or second stop--> RELEASING --idle or deadline--> LEAVING
+    RUNNING --stop or drain--> DRAINING --idle--> LEAVING
+       |                         \\--deadline or second stop--> RELEASING --idle or deadline--> LEAVING
        |--work is done (burst)--> LEAVING
-       |--recycle--> DRAINING
-       \\--a job cannot be stopped--> RETIRING --idle or deadline--> RELEASING
+       |--recycle--> RECYCLING --idle--> LEAVING
+       |                 |--stop or drain--> DRAINING
+       |                 \\--a job cannot be stopped--> RETIRING
+       \\--a job cannot be stopped--> RETIRING --idle--> LEAVING
+                                         \\--deadline or second stop--> RELEASING
 
-Only RUNNING claims. DRAINING and RETIRING let running jobs end; RELEASING hands back
-those that have not, uncharged.
+Only RUNNING claims. RECYCLING, DRAINING and RETIRING let running jobs end, RECYCLING for as long as
+they take; RELEASING hands back those that have not, uncharged. Only stops are counted: the first
+never means at once, whatever else has made the worker drain before.
 """
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -29,6 +34,7 @@ class Phase(StrEnum):
     """What a worker is doing about its end."""
 
     RUNNING = "running"
+    RECYCLING = "recycling"
     DRAINING = "draining"
     RETIRING = "retiring"
     RELEASING = "releasing"
@@ -40,6 +46,8 @@ class Signal(StrEnum):
 
     STOP = "stop"
     """Somebody asked it to stop; the second time means at once."""
+    DRAIN = "drain"
+    """The store says that somebody wants it to drain, perhaps again and again: it never hurries."""
     FINISH = "finish"
     """Nothing is left to do, and the worker was asked to end then."""
     RETIRE = "retire"
@@ -53,14 +61,16 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """The state: a phase and, but for RUNNING, the instant at which it ends by itself.
+    """The state: a phase and, but for RUNNING and RECYCLING, the instant at which it ends by itself.
 
-    `wait_seconds` is how long running jobs may go on after the first stop.
+    `wait_seconds` is how long running jobs may go on after the first stop; `stopped` tells that
+    there was one.
     """
 
     wait_seconds: float
     phase: Phase = Phase.RUNNING
-    deadline: float = 0.0
+    deadline: float = math.inf
+    stopped: bool = False
     retired: bool = False
     recycled: bool = False
 
@@ -80,22 +90,33 @@ class Drain:
         match signal:
             case Signal.STOP:
                 return self._stop(now)
+            case Signal.DRAIN:
+                return self._start_draining(now)
             case Signal.FINISH:
                 return replace(self, phase=Phase.LEAVING) if self.claims else self
             case Signal.RETIRE:
                 return self._retire(now)
             case Signal.RECYCLE:
-                return replace(self._stop(now), recycled=True) if self.claims else self
+                return self._recycle()
             case Signal.TICK:
                 return self._tick(now, idle=idle)
 
     def _stop(self, now: float) -> "Drain":
-        if self.phase is Phase.RUNNING:
-            return replace(self, phase=Phase.DRAINING, deadline=now + self.wait_seconds)
-        return self._release(now)
+        if self.stopped:
+            return self._release(now)
+        return replace(self._start_draining(now), stopped=True)
+
+    def _start_draining(self, now: float) -> "Drain":
+        if self.phase in (Phase.RUNNING, Phase.RECYCLING):
+            deadline = now + self.wait_seconds
+            return replace(self, phase=Phase.DRAINING, deadline=deadline, recycled=False)
+        return self
+
+    def _recycle(self) -> "Drain":
+        return replace(self, phase=Phase.RECYCLING, recycled=True) if self.claims else self
 
     def _retire(self, now: float) -> "Drain":
-        if self.phase is Phase.RUNNING:
+        if self.phase in (Phase.RUNNING, Phase.RECYCLING):
             deadline = now + self.wait_seconds
             return replace(self, phase=Phase.RETIRING, deadline=deadline, retired=True)
         return replace(self, retired=True)

@@ -63,8 +63,9 @@ class Drainer:
     @property
     def due(self) -> float:
         """Instant at which something is to be done without a signal, in monotonic seconds."""
-        deadline = math.inf if self._drain.phase is Phase.RUNNING else self._drain.deadline
-        return min(deadline, self._limits.due)
+        if self.leaving:
+            return -math.inf
+        return min(self._drain.deadline, self._limits.due)
 
     def run_once(self, now: float) -> None:
         """Whatever signals, limits and time ask for."""

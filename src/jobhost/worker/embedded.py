@@ -30,13 +30,20 @@ class Embedding:
         live: The worker's life; what it raises before `started` is raised where it is entered, what
             comes later is kept as `error`.
         stop: Asks it to end; the second time, to hand back what runs.
+        stopped: Whether it was asked to already: to leave then is not the second time.
 
     The two ways in and out, for coroutines and for threads, differ in how they wait.
     """
 
-    def __init__(self, live: Life, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        live: Life,
+        stop: Callable[[], None],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._live = live
         self._stop = stop
+        self._stopped = stopped
         self._pid = os.getpid()
         self._started: Future[None] = Future()
         self._ended: Future[None] = Future()
@@ -108,7 +115,7 @@ class Embedding:
             raise self.error
 
     def _leave(self) -> None:
-        self._stop()
+        self._stop_once()
         try:
             self._ended.result()
         except BaseException:
@@ -119,7 +126,7 @@ class Embedding:
             self._thread.join()
 
     async def _leave_async(self) -> None:
-        self._stop()
+        self._stop_once()
         cancelled: asyncio.CancelledError | None = None
         while not self._ended.done():
             try:
@@ -130,6 +137,10 @@ class Embedding:
         self._thread.join()  # its last step
         if cancelled is not None:
             raise cancelled
+
+    def _stop_once(self) -> None:
+        if not self._stopped():
+            self._stop()
 
     def _is_a_copy(self, *, failing: bool) -> bool:
         """In a forked child there is nothing to end. Raises UsageError, but not in place of what

@@ -1,7 +1,6 @@
 """The worker's end of a keeper: starts a process of a job, stops it, and tells how it ended."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from jobhost.store.readable import until_readable
 from jobhost.worker.execution import KILL_SECONDS
 
 _KEEPER: Final = Path(__file__).with_name("keeper.py")
@@ -105,7 +105,7 @@ class Kept:
         """Wait until everything is gone, and let go of it. What is not gone in time loses its
         keeper, and with that, by force, its life."""
         text, end = b"", time.monotonic() + within_seconds
-        while select.select([self.report], (), (), max(0.0, end - time.monotonic()))[0]:
+        while until_readable([self.report], end - time.monotonic()):
             more = os.read(self.report, _REPORT_BYTES)
             if not more:
                 break

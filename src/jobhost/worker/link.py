@@ -32,8 +32,8 @@ class Link:
     Args:
         wire: The worker's end.
 
-    `on_lost`, `on_news` and `running` are called from the link's thread. `left_out` has the tasks
-    that this worker must not claim.
+    `running` is called from the link's thread. `left_out` has the tasks that this worker must not
+    claim.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -42,8 +42,8 @@ class Link:
         self._welcome: Welcome | None = None
         self._taken: Welcome | None = None
         self._hurried = False
-        self.on_lost: Callable[[], None] = _nothing
-        self.on_news: Callable[[News], None] = _nothing
+        self._on_lost: Callable[[], None] = _nothing
+        self._on_news: Callable[[News], None] = _nothing
         self.left_out: Collection[str] = ()
         self.running: Callable[[], int] = int
 
@@ -62,15 +62,31 @@ class Link:
 
     def registration(self) -> Welcome:
         """The next number that the node has entered for this worker; for the first one it waits as
-        long as it takes. Raises StoreUnavailable when another does not come in time, or after
-        `hurry`; call again then."""
+        long as it takes. It is given again and again until it is taken. Raises StoreUnavailable
+        when another does not come in time, or after `hurry`; call again then."""
         with self._mutex:
             patience = None if self._taken is None else _WELCOME_SECONDS
             self._mutex.wait_for(lambda: self._is_new() or self._hurried, patience)
             if not self._is_new() or self._welcome is None:
                 raise StoreUnavailable("the node has not entered this worker in the store yet")
-            self._taken = self._welcome
             return self._welcome
+
+    def take(
+        self, welcome: Welcome, *, on_lost: Callable[[], None], on_news: Callable[[News], None]
+    ) -> None:
+        """Work under this number from now on.
+
+        Args:
+            welcome: What `registration` has given.
+            on_lost: Called once, when the node has entered this worker again: from the link's
+                thread, or from here if that has happened meanwhile.
+            on_news: Called from the link's thread with what each heartbeat has heard.
+        """
+        with self._mutex:
+            self._taken, self._on_lost, self._on_news = welcome, on_lost, on_news
+            lost = self._is_new()
+        if lost:
+            on_lost()
 
     def hurry(self) -> None:
         """Wait for no number any more. From any thread, and from a signal handler."""
@@ -94,14 +110,15 @@ class Link:
                 self._wire.send(Pong(running=self.running()))
             case Welcome():
                 with self._mutex:
-                    again, self._welcome = self._taken is not None, message
+                    # Who has not taken the last one yet finds out when it does.
+                    on_lost = _nothing if self._is_new() else self._on_lost
+                    self._welcome = message
                     self._mutex.notify_all()
-                if again:
-                    self.on_lost()
+                on_lost()
             case Tidings():
-                self.on_news(
-                    News(message.lapsed, message.due_in_us, message.ready, message.blocked)
-                )
+                with self._mutex:
+                    on_news = self._on_news
+                on_news(News(message.lapsed, message.due_in_us, message.ready, message.blocked))
             case LeaveOut():
                 self.left_out = frozenset(message.tasks)
             case _:

@@ -88,6 +88,7 @@ class Membership:
         self.id = uuid4().hex
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.lost = self.drain_wanted = self.suspects = False
+        self._drain_heard = False
         self._news: News | None = None
         self._session = session
         self.bell = store.listen(self.id)
@@ -158,7 +159,11 @@ class Membership:
         return self._session.write(lambda: register(new))
 
     def _hear(self, pulse: Pulse) -> None:
+        """Every heartbeat tells of a drain again: the note of it is left once."""
         self._news = pulse.news
-        self.drain_wanted, self.suspects = pulse.drain, pulse.suspects
-        if pulse.drain or pulse.suspects or (pulse.news is not None and pulse.news.asks):
+        self.suspects = pulse.suspects
+        drain = pulse.drain and not self._drain_heard
+        if drain:
+            self._drain_heard = self.drain_wanted = True
+        if drain or pulse.suspects or (pulse.news is not None and pulse.news.asks):
             self.bell.ring()

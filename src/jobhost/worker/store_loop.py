@@ -236,7 +236,7 @@ class StoreLoop:
         """What others have left at the membership."""
         if self._member.drain_wanted:
             self._member.drain_wanted = False
-            self._signals.append(Signal.STOP)
+            self._signals.append(Signal.DRAIN)
         if (news := self._member.take_news()) is not None:
             self._heed(news)
 

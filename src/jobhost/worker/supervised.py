@@ -37,8 +37,7 @@ class Supervised:
         welcome = link.registration()
         self.number, self.id = welcome.number, welcome.id
         self.bell = store.listen(self.id)
-        link.on_lost = self._told_lost
-        link.on_news = self._hear
+        link.take(welcome, on_lost=self._told_lost, on_news=self._hear)
         events.emit(
             WorkerStarted(
                 node=self.number,

@@ -6,10 +6,14 @@ less, than that its interpreter runs.
 """
 
 import json
+import os
+import socket
 import threading
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, get_args, get_origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,9 @@ class Other:
     name: str
 
 
+_BYTES_MAX: Final = 1024 * 1024
+"""Of one message. What claims to be longer comes from nobody who speaks this language."""
+
 Message = Other | Hello | Ready | Pong | Lost | Welcome | Ping | Tidings | LeaveOut
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -93,12 +100,15 @@ class Wire:
     """One end. Sending is safe from any thread, receiving belongs to one.
 
     Args:
-        handle: The file descriptor of a connected socket; the wire owns it from now on.
+        handle: The file descriptor of a connected socket; the wire owns it from now on, and no
+            process started later inherits it.
     """
 
     def __init__(self, handle: int) -> None:
+        os.set_inheritable(handle, False)
         self._connection = Connection(handle)
         self._mutex = threading.Lock()
+        self._is_deaf = False
 
     def fileno(self) -> int:
         """For selectors."""
@@ -115,19 +125,23 @@ class Wire:
         return True
 
     def receive(self) -> Message | None:
-        """The next message; waits for it. None: the other end is closed."""
-        try:
-            name, fields = json.loads(self._connection.recv_bytes())
-        except (EOFError, OSError):
+        """The next message; waits for it. None: the other end is closed, or says what is
+        no message; nothing after that can be read."""
+        if self._is_deaf:
             return None
         try:
-            message: Message = _KINDS[name](**fields)
-        except (KeyError, TypeError):
-            return Other(name=str(name))
-        return message
+            return _read(self._connection.recv_bytes(_BYTES_MAX))
+        except EOFError:
+            pass
+        except (OSError, ValueError, TypeError, RecursionError):
+            self._hang_up()
+        self._is_deaf = True
+        return None
 
     def waits(self) -> bool:
         """Whether `receive` would return at once."""
+        if self._is_deaf:
+            return True
         try:
             return self._connection.poll()
         except OSError:
@@ -136,3 +150,39 @@ class Wire:
     def close(self) -> None:
         """Close this end. Idempotent."""
         self._connection.close()
+
+    def _hang_up(self) -> None:
+        """Tell the other end that nothing it says is heard any more; it ends on that."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def _read(text: bytes) -> Message:
+    """A message from its JSON; `Other` if this release does not know the like. Raises ValueError,
+    TypeError or RecursionError for what is no message at all."""
+    name, given = json.loads(text)
+    if not isinstance(name, str) or not isinstance(given, dict):
+        raise ValueError("a message is a name and its fields")
+    kind = _KINDS.get(name)
+    if kind is None:
+        return Other(name=name)
+    shapes = {field.name: field.type for field in fields(kind)}
+    if given.keys() != shapes.keys():
+        return Other(name=name)
+    if not all(_fits(given[field], shape) for field, shape in shapes.items()):
+        raise ValueError(f"{name} with a field of another type")
+    message: Message = kind(**given)
+    return message
+
+
+def _fits(value: object, shape: object) -> bool:
+    """Whether a value from JSON is of the type of a field."""
+    if isinstance(shape, UnionType):
+        return any(_fits(value, one) for one in get_args(shape))
+    if get_origin(shape) is list:
+        (of,) = get_args(shape)
+        return isinstance(value, list) and all(_fits(one, of) for one in value)
+    if get_origin(shape) is dict:
+        _, of = get_args(shape)
+        return isinstance(value, dict) and all(_fits(one, of) for one in value.values())
+    return type(value) is shape
