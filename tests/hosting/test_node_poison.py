@@ -52,7 +52,7 @@ def names_of(workers: list[int]) -> set[str]:
 
 
 def test_the_lane_rests_when_no_suspect_is_left(site: Site):
-    node = site.start("--lease", "1s", processes=1).ready()
+    node = site.start("--lease", "6s", processes=1).ready()
     job = site.toils.segfault.enqueue("job")
     until(lambda: job.status().is_final, "it ends")
     until(lambda: "the lane" in node.log and "left after 0 attempts" in node.log, "a last look")

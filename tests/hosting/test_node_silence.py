@@ -56,12 +56,12 @@ def test_a_blocked_event_loop_is_no_silence(site: Site):
 
 
 def test_a_node_that_slept_past_its_lease_begins_anew_and_nothing_of_its_past_counts(site: Site):
-    asleep = site.start("--lease", "2s", "--unresponsive-after", "3s").ready()
+    asleep = site.start("--lease", "4s", "--unresponsive-after", "3s").ready()
     jobs = {name: task.enqueue(name) for name, task in _two_kinds(site).items()}
     site.started(*jobs)
     former = asleep.workers
     ours = _numbers(site)
-    heir = site.start("--lease", "2s").ready()
+    heir = site.start().ready()
 
     for pid in [asleep.pid, *former]:
         os.kill(pid, signal.SIGSTOP)

@@ -19,6 +19,8 @@ from jobhost.worker.config import WorkerConfig
         ({"concurrency": True}, "whole number; got True"),
         ({"concurrency": None}, "whole number; got None"),
         ({"lease": "0s"}, "lease must be longer than zero"),
+        ({"lease": "49ms"}, "lease must be at least 50ms; got '49ms'"),
+        ({"max_memory": "31MB"}, "max_memory must be at least 32 MB; got '31MB'"),
         ({"lease": 30}, "lease must be"),
         ({"lease": None}, "lease must be"),
         ({"lease": "soon"}, "lease must be"),

@@ -120,7 +120,9 @@ def worker(
     if processes is not None and link is None:
         if burst:
             raise UsageError("--burst runs in one process: leave out --processes")
-        _run_node(settings, processes, unresponsive_after, at_least_1s(start_limit, "--start-limit"))
+        _run_node(
+            settings, processes, unresponsive_after, at_least_1s(start_limit, "--start-limit")
+        )
     folder = Path.cwd()
     if link is not None:
         _adopt_what_is_left_behind()

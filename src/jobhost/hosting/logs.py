@@ -28,6 +28,11 @@ def asked_to_drain() -> None:
     _log.info("somebody asked this node to drain")
 
 
+def not_started(error: OSError) -> None:
+    """The system has no room for another process; it is tried again."""
+    _log.error("a worker cannot be started: %s", error)
+
+
 def killed(process: WorkerProcess, why: str) -> None:
     """The node kills a worker."""
     _log.warning("worker %d is killed: %s", process.pid, why)

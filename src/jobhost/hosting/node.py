@@ -134,7 +134,7 @@ class Node:
         for command in self._crew.step(event, time.monotonic()):
             match command:
                 case crew.Start(slot=slot, lane=lane):
-                    self._processes[slot] = start(self._config.command, slot, lane=lane)
+                    self._start(slot, lane=lane)
                 case crew.Terminate(slot=slot):
                     self._processes[slot].stopping = True
                     self._processes[slot].send_signal(signal.SIGTERM)
@@ -145,6 +145,17 @@ class Node:
                     self._code = code
         if isinstance(event, crew.Ready):
             self._tell_ready()
+
+    def _start(self, slot: int, *, lane: bool) -> None:
+        try:
+            self._processes[slot] = start(self._config.command, slot, lane=lane)
+        except OSError as error:
+            logs.not_started(error)
+            died = crew.Ended(
+                slot, was_ready=False, in_order=False,
+                exit_code=os.EX_OSERR, chance=random.random(),
+            )  # fmt: skip
+            self._happen(died)
 
     def _stop(self) -> None:
         self._manager.notify(stopping=True)

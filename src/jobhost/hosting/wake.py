@@ -26,7 +26,7 @@ class Readable(Protocol):
 class Wake:
     """Counts the signals that ask for a stop, and wakes the main thread.
 
-    `stops` may also be raised by others: by a drain that somebody asked for, or a broken store.
+    `stops` counts them; a broken store raises it too.
     """
 
     def __init__(self) -> None:

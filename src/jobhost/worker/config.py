@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from jobhost.durations import seconds
+from jobhost.durations import format_seconds, seconds
 from jobhost.errors import InvalidOption, did_you_mean
-from jobhost.host.kinds import parse_size
+from jobhost.host.kinds import MEMORY_BYTES_MIN, format_size, parse_size
 from jobhost.jobs.options import check_name
 
 CONCURRENCY_MAX: Final = 10_000
@@ -15,6 +15,8 @@ JOB_PROCESSES_MAX: Final = 1000
 JOBS_PER_PROCESS_MAX: Final = 1_000_000
 JOBS_MAX: Final = 1_000_000_000
 WEIGHT_MAX: Final = 100
+LEASE_SECONDS_MIN: Final = 0.05
+"""A shorter one ends between two heartbeats on a machine that is merely busy."""
 
 _COUNTS: Final = {
     "concurrency": CONCURRENCY_MAX,
@@ -34,8 +36,8 @@ class WorkerConfig:
             queues that the host's tasks name.
         concurrency: Slots: jobs at a time, 1 to 10,000; plain functions each take a thread.
             Default 20.
-        lease: How long the store trusts this worker without a heartbeat. Default 30 s.
-            Heartbeats come three times as often.
+        lease: How long the store trusts this worker without a heartbeat. Default 30 s, at
+            least 50 ms. Heartbeats come three times as often.
         poll: Longest sleep between looks at the store, should a wake-up be lost. Default 1 s;
             60 s where the store's server wakes its workers and heartbeats tell of jobs.
         stopping_wait_time: How long running jobs may go on after a first SIGTERM. Default 30 s.
@@ -51,7 +53,8 @@ class WorkerConfig:
             running jobs have ended; 1 to 1,000,000,000. Default: never.
         stall_after: How long one turn of the event loop may last before the log names the job that
             holds it up. Default 1 s. None: nobody watches.
-        max_memory: The same for the memory that it holds, such as "512MB". Default: never.
+        max_memory: The same for the memory that it holds, such as "512MB", 32 MB or more.
+            Default: never.
 
     Raises InvalidOption for a value that is not allowed.
     """
@@ -85,7 +88,7 @@ class WorkerConfig:
             raise InvalidOption(f"burst must be True or False; got {self.burst!r}")
         derived: dict[str, Any] = {
             "weights": None if self.queues is None else _weights(self.queues),
-            "lease_seconds": _positive(self.lease, "lease"),
+            "lease_seconds": _lease(self.lease),
             "poll_seconds": None if self.poll is None else _positive(self.poll, "poll"),
             "stopping_wait_seconds": seconds(self.stopping_wait_time, "stopping_wait_time"),
             "cancel_grace_seconds": _positive(self.cancel_grace, "cancel_grace"),
@@ -93,7 +96,7 @@ class WorkerConfig:
         if self.stall_after is not None:
             derived["stall_seconds"] = _positive(self.stall_after, "stall_after")
         if self.max_memory is not None:
-            derived["memory_bytes"] = parse_size(self.max_memory, "max_memory")
+            derived["memory_bytes"] = _memory(self.max_memory)
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -139,3 +142,17 @@ def _positive(value: object, what: str) -> float:
     if (span := seconds(value, what)) <= 0:
         raise InvalidOption(f"{what} must be longer than zero; got {value!r}")
     return span
+
+
+def _lease(value: object) -> float:
+    if (span := _positive(value, "lease")) < LEASE_SECONDS_MIN:
+        least = format_seconds(LEASE_SECONDS_MIN)
+        raise InvalidOption(f"lease must be at least {least}; got {value!r}")
+    return span
+
+
+def _memory(value: object) -> int:
+    if (size := parse_size(value, "max_memory")) < MEMORY_BYTES_MIN:
+        least = format_size(MEMORY_BYTES_MIN)
+        raise InvalidOption(f"max_memory must be at least {least}; got {value!r}")
+    return size

@@ -1,13 +1,15 @@
 """When a worker stops: a state machine without clocks or signals of its own.
 
     RUNNING --stop or drain--> DRAINING --idle--> LEAVING
-       |                         \\--deadline or second stop--> RELEASING --idle or deadline--> LEAVING
+       |                          \\--deadline or second stop--> RELEASING
        |--work is done (burst)--> LEAVING
        |--recycle--> RECYCLING --idle--> LEAVING
        |                 |--stop or drain--> DRAINING
        |                 \\--a job cannot be stopped--> RETIRING
        \\--a job cannot be stopped--> RETIRING --idle--> LEAVING
                                          \\--deadline or second stop--> RELEASING
+
+    RELEASING --idle or deadline--> LEAVING
 
 Only RUNNING claims. RECYCLING, DRAINING and RETIRING let running jobs end, RECYCLING for as long as
 they take; RELEASING hands back those that have not, uncharged. Only stops are counted: the first
@@ -61,7 +63,7 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """The state: a phase and, but for RUNNING and RECYCLING, the instant at which it ends by itself.
+    """The state: a phase and, where time ends it, the instant at which it does.
 
     `wait_seconds` is how long running jobs may go on after the first stop; `stopped` tells that
     there was one.

@@ -105,7 +105,7 @@ class Wire:
     """
 
     def __init__(self, handle: int) -> None:
-        os.set_inheritable(handle, False)
+        os.set_inheritable(handle, False)  # noqa: FBT003 - it takes no name
         self._connection = Connection(handle)
         self._mutex = threading.Lock()
         self._is_deaf = False

@@ -263,7 +263,7 @@ class Worker:
             raise UsageError("a worker runs once: make another with host.worker(...)")
         require_no_recycling(self._config)
         self.events.emit(WorkerEmbedded())
-        self._embedding = Embedding(self._live, self.stop)
+        self._embedding = Embedding(self._live, self.stop, stopped=lambda: self._stops > 0)
         return self._embedding
 
     def _live(self, *, started: Callable[[], None]) -> None:
