@@ -19,14 +19,14 @@ async def serve(host: JobHost) -> None:
     """Like a server: its own handler for SIGTERM, and a clean end."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with host.worker(concurrency=4, lease="10m", poll="1h"):
+    async with host.worker(concurrency=4, lease="10m"):
         print("ready", flush=True)
         await stopped.wait()
 
 
 def fork(host: JobHost, chores: Chores) -> None:
     """The parent's worker goes on; the child is told, and starts one of its own."""
-    with host.worker(poll="1h") as worker:
+    with host.worker() as worker:
         pid = os.fork()
         if pid == 0:
             in_child(host, chores, worker)
