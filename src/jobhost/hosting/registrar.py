@@ -6,7 +6,6 @@ the node itself never waits for the store. What comes of an order is told as a f
 """
 
 import os
-import random
 import socket
 import threading
 from collections.abc import Callable
@@ -49,17 +48,16 @@ from jobhost.store.plans.nodes import (
     leave,
     live_nodes,
     register,
-    rescue,
 )
 from jobhost.store.plans.suspects import SUSPECT_BATCH, bring_back, set_aside
 from jobhost.store.seam import Presence, Session, Store
 from jobhost.version import VERSION
+from jobhost.worker.back_off import BackOff
 from jobhost.worker.heartbeat import Heartbeat
+from jobhost.worker.rescuer import rescue_all
 
 _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 """First and longest pause after a store error."""
-
-_DOUBLINGS_MAX: Final = 16
 
 _REFUSED_SECONDS: Final = 0.1
 """Until a hand-back that was refused is tried again, after what else is to be done."""
@@ -170,7 +168,7 @@ class Registrar:
 
     def _insist(self, order: _Order) -> None:
         """Repeat an order until the store has taken it, or it is time to leave."""
-        failures = 0
+        back_off = BackOff(*_BACK_OFF_SECONDS)
         while True:
             try:
                 return order()
@@ -179,9 +177,7 @@ class Registrar:
             except StoreError as error:
                 if self._own is None and not (isinstance(error, StoreBusy) or passes(error)):
                     raise
-                first, longest = _BACK_OFF_SECONDS
-                pause = min(first * 2**failures, longest) * random.uniform(0.5, 1.0)
-                failures = min(failures + 1, _DOUBLINGS_MAX)
+                pause = back_off.failed()
                 self._tell(Trouble(str(error), pause))
                 if self._leaving.wait(pause):
                     return None
@@ -312,12 +308,7 @@ class Registrar:
         return self._carry_out(order)
 
     def _carry_out(self, order: Rescue) -> RescueReport:
-        total = RescueReport()
-        while True:
-            report = self._open().write(lambda: rescue(order))
-            total = total + report
-            if not report.more:
-                break
+        total = rescue_all(self._open(), order)
         if total.returned or total.cleared:
             self._store.announce()
         return total

@@ -118,12 +118,7 @@ class Rescuer:
         self._next_lease_look = 0.0
         self._watched_until = self._monotonic() + WATCH_SECONDS
         order = Rescue(node=node.number, worker=node.worker, rescuer=me, died=died)
-        total = RescueReport()
-        while True:
-            report = self._session.write(lambda: rescue(order))
-            total += report
-            if not report.more:
-                break
+        total = rescue_all(self._session, order)
         self.set_aside |= total.aside > 0
         if total.returned or total.ended:
             reason = "died" if died else "lost its lease"
@@ -133,3 +128,13 @@ class Rescuer:
                 )
             )
         return total
+
+
+def rescue_all(session: Session, order: Rescue) -> RescueReport:
+    """Carry out a rescue, in as many transactions as it takes. Raises StoreError."""
+    total = RescueReport()
+    while True:
+        report = session.write(lambda: rescue(order))
+        total += report
+        if not report.more:
+            return total
