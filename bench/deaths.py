@@ -31,7 +31,9 @@ PROCESSES: Final = 2
 """Workers of each node."""
 
 SHORT_LEASE: Final = "3s"
-"""The shortest one that a loaded machine keeps up well."""
+"""The shortest one that a loaded machine keeps up well. With it a node gives up a worker that has
+been silent for 2 s, which has no part in these figures: whoever is stopped here is stopped together
+with its node, and nothing else is silent."""
 
 JOBS: Final = 10
 """Of one stroke: they fill half of a worker's slots at most, so that others are free."""

@@ -61,7 +61,8 @@ class Nodes:
     def workers_of(self, node: Process) -> list[psutil.Process]:
         """Those of one node."""
         known = self.workers()
-        return [child for child in psutil.Process(node.pid).children() if child.pid in known]
+        below = psutil.Process(node.pid).children(recursive=True)
+        return [child for child in below if child.pid in known]
 
     def wait_until_whole(self, *, without: frozenset[int] = frozenset()) -> None:
         """Wait until all nodes have all their workers, and none of those `without` is left."""

@@ -85,7 +85,7 @@ class NodeProcess:
                 words = child.cmdline()
             except psutil.Error:
                 continue
-            if "--link" in words:
+            if "--link" in words and words[1:3] == ["-m", "jobhost"]:
                 found.append((child.pid, words))
         return found
 
@@ -121,7 +121,7 @@ class NodeProcess:
 
 def _children_of(pid: int) -> list[psutil.Process]:
     try:
-        return psutil.Process(pid).children()
+        return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
 

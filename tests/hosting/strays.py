@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from jobhost.events import Events
+from jobhost.hosting.morgue import Morgue
 from jobhost.worker.descendants import become_subreaper, clear_away, kill_all_below
 
 GUARD_SECONDS = 60
@@ -173,6 +175,41 @@ def one_that_stays() -> dict[str, object]:
     allowed = witness.hear() == b"+"
     first = clear_away({holder}, 0.1)
     second = kill_all_below(GUARD_SECONDS)
+    return {
+        "allowed": allowed,
+        "stays": stays,
+        "first": asdict(first),
+        "second": asdict(second),
+        "gone": witness.all_gone(),
+    }
+
+
+def one_that_stays_for_the_morgue() -> dict[str, object]:
+    """At the second death what stayed after the first is waited for no more."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    witness = Witness()
+    morgue = Morgue(Events())
+
+    def traced() -> None:
+        libc.prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1), *[ctypes.c_ulong(0)] * 3)
+        witness.say()
+        sleep()
+
+    def tracer() -> None:
+        refused = libc.ptrace(_PTRACE_SEIZE, stays, None, None)
+        witness.say(b"-" if refused else b"+")
+        sleep()
+
+    stays = fork(traced)
+    witness.hear()
+    holder = fork(tracer)
+    allowed = witness.hear() == b"+"
+    first = morgue.clear({holder})
+    fork(lambda: deaf(witness))
+    witness.hear()
+    second = morgue.clear({holder})
+    kill_all_below(GUARD_SECONDS)
     return {
         "allowed": allowed,
         "stays": stays,

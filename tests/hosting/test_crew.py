@@ -15,26 +15,22 @@ from hypothesis.stateful import (
 
 from jobhost.hosting.crew import (
     AT_ONCE,
-    BACKOFF_JITTER,
-    BACKOFF_LONGEST_SECONDS,
     FAULTS,
     HASTE_SECONDS,
     LANE,
-    RESTARTS_MAX,
-    RESTARTS_SECONDS,
     Crew,
     Limits,
-    backoff_seconds,
 )
 from jobhost.hosting.crew_words import (
     Begin,
     Command,
+    Drain,
     Ended,
     Event,
     Finish,
     Hello,
+    HoldsUp,
     Kill,
-    LaneEnded,
     Ready,
     Silent,
     Start,
@@ -42,6 +38,14 @@ from jobhost.hosting.crew_words import (
     SuspectsSeen,
     Terminate,
     Tick,
+)
+from jobhost.hosting.slots import (
+    BACKOFF_JITTER,
+    BACKOFF_LONGEST_SECONDS,
+    RESTARTS_MAX,
+    RESTARTS_SECONDS,
+    STARTS_KEPT,
+    backoff_seconds,
 )
 
 LIMITS = Limits(start=120.0, stop=40.0)
@@ -344,22 +348,6 @@ def test_suspects_wait_until_the_first_worker_has_said_hello():
     assert node(Hello(1)) == [_start(LANE), _start(2)]
 
 
-def test_a_lane_without_suspects_is_asked_to_stop_and_stays_away():
-    node = Node().with_lane()
-
-    assert node(LaneEnded()) == [Terminate(LANE)]
-    assert node(LaneEnded()) == []
-    assert node(_left(LANE)) == []
-    assert node(SuspectsSeen()) == [_start(LANE)]
-
-
-def test_suspects_seen_while_the_lane_stops_start_it_again_when_it_is_gone():
-    node = Node().with_lane()
-
-    assert node(LaneEnded(), SuspectsSeen()) == [Terminate(LANE)]
-    assert node(_left(LANE)) == [_start(LANE)]
-
-
 def test_a_lane_that_left_in_order_by_itself_stays_away():
     node = Node().with_lane()
 
@@ -383,13 +371,60 @@ def test_a_lane_that_dies_before_it_is_ready_waits():
     assert node.until_due() == (0.5, [_start(LANE)])
 
 
-def test_a_lane_that_was_ended_and_a_stop_are_not_passed_on_twice():
-    node = Node(workers=1).with_lane()
-    node(LaneEnded())
+# --- Ends that nobody has signalled ------------------------------------------------------------
 
-    assert node(Stop()) == [Terminate(1)]
-    assert node(_left(1)) == []
-    assert node(_left(LANE)) == [Finish(0)]
+
+def test_a_drain_is_passed_on_once_and_the_first_stop_after_it_is_nothing_new():
+    node = Node(workers=2).working()
+
+    assert node(Drain()) == [Terminate(1), Terminate(2)]
+    assert node(Drain()) == []
+    assert node(Stop()) == []
+    assert node(Stop()) == [Terminate(1), Terminate(2)], "the second means at once"
+    assert node(_left(1), _left(2)) == [Finish(0)]
+
+
+def test_a_drain_after_a_stop_means_no_haste():
+    node = Node(workers=1).working()
+    node(Stop())
+    due = node.crew.due_at
+
+    assert node(Drain(), Drain()) == []
+    assert node.crew.due_at == due
+
+
+def test_a_fault_of_the_first_worker_ends_the_node_with_its_code_and_is_no_stop():
+    node = Node()
+    node(Begin())
+
+    assert node(_died(1, 1)) == [Finish(1)]
+    assert node.crew.stopping
+
+
+def test_who_holds_up_all_writers_is_killed_also_while_it_imports():
+    node = Node(workers=2)
+    node(Begin(), Hello(1))
+
+    assert node(HoldsUp(2, 3.0)) == [
+        Kill(2, "it had held up all other writers of the store for 3s")
+    ]
+    assert node(HoldsUp(2, 4.0)) == []
+
+
+def test_the_longest_of_the_newest_starts_is_known():
+    node = Node(workers=1)
+    assert node.crew.start_seconds == 0.0
+    node(Begin())
+    node.passes(40.0)
+    node(Hello(1), Ready(1))
+    assert node.crew.start_seconds == 40.0
+
+    for _ in range(STARTS_KEPT):
+        node.passes(RESTARTS_SECONDS)
+        assert node(_died(1)) == [_start(1)]
+        node.passes(2.0)
+        node(Hello(1), Ready(1))
+    assert node.crew.start_seconds == 2.0
 
 
 # --- Late words --------------------------------------------------------------------------------
@@ -400,7 +435,7 @@ def test_words_of_a_process_that_is_gone_mean_nothing():
     node(_died(1), _died(1))
     due = node.crew.due_at
 
-    assert node(Hello(1), Ready(1), Silent(1, 60.0), LaneEnded(), _died(1)) == []
+    assert node(Hello(1), Ready(1), Silent(1, 60.0), HoldsUp(1, 3.0), _died(1)) == []
     assert node.crew.due_at == due
 
 
@@ -436,6 +471,7 @@ class Supervised(RuleBasedStateMachine):
         self.slots = range(workers + 1)
         self.now = 0.0
         self.stops = 0
+        self.drains = False
         self.opened = False
         self.alive: dict[int, list[str]] = {}  # by slot: what was done to its process
         self.said: dict[int, set[str]] = {}
@@ -443,6 +479,10 @@ class Supervised(RuleBasedStateMachine):
         self.ended: dict[int, float] = {}  # by slot: when its last process did
         self.finished: int | None = None
         self.do(Begin())
+
+    @property
+    def ends(self) -> bool:
+        return self.drains or self.stops > 0
 
     def do(self, event: Event) -> list[Command]:
         commands = self.crew.step(event, self.now)
@@ -465,7 +505,7 @@ class Supervised(RuleBasedStateMachine):
     def started(self, command: Start) -> None:
         slot = command.slot
         assert slot not in self.alive, "two processes in one slot"
-        assert not self.stops, "nothing is started after a stop"
+        assert not self.ends, "nothing is started after a stop"
         assert command.lane == (slot == LANE)
         assert self.opened or slot == 1, "the first worker starts alone"
         self.alive[slot], self.said[slot] = [], set()
@@ -494,12 +534,14 @@ class Supervised(RuleBasedStateMachine):
             self.do(Ready(slot))
         else:
             self.said[slot].add("hello")
-            self.opened = self.opened or not self.stops
+            self.opened = self.opened or not self.ends
             self.do(Hello(slot))
 
-    @rule(data=st.data(), seconds=st.floats(0.0, 100.0))
-    def a_process_is_silent(self, data: st.DataObject, seconds: float) -> None:
-        self.do(Silent(data.draw(st.sampled_from(self.slots)), seconds))
+    @rule(data=st.data(), kind=st.sampled_from([Silent, HoldsUp]), seconds=st.floats(0.0, 100.0))
+    def a_process_is_stuck(
+        self, data: st.DataObject, kind: type[Silent | HoldsUp], seconds: float
+    ) -> None:
+        self.do(kind(data.draw(st.sampled_from(self.slots)), seconds))
 
     @precondition(lambda self: self.alive)
     @rule(
@@ -520,21 +562,26 @@ class Supervised(RuleBasedStateMachine):
         )
         self.ended[slot] = self.now
         commands = self.do(end)
-        if not self.opened and not self.stops and code in FAULTS:
+        if not self.opened and not self.ends and code in FAULTS:
             assert commands == [Finish(code)]
-        elif not self.stops and slot != LANE and was_ready:
+        elif not self.ends and slot != LANE and was_ready:
             busy = [start for start in self.starts[slot] if start + RESTARTS_SECONDS > self.now]
             assert commands or len(busy) >= RESTARTS_MAX, "at once, but for a crash loop"
 
     @rule()
     def suspects_are_seen(self) -> None:
         self.do(SuspectsSeen())
-        if self.opened and not self.stops and self.finished is None:
+        if self.opened and not self.ends and self.finished is None:
             assert LANE in self.alive or self.crew.due_at is not None
 
     @rule()
-    def the_lane_has_no_more(self) -> None:
-        self.do(LaneEnded())
+    def drain(self) -> None:
+        before = {slot: list(done) for slot, done in self.alive.items()}
+        self.drains = True
+        if self.finished is not None:
+            return
+        terminated = [each.slot for each in self.do(Drain()) if isinstance(each, Terminate)]
+        assert sorted(terminated) == sorted(slot for slot, done in before.items() if not done)
 
     @rule()
     def stop(self) -> None:
@@ -558,7 +605,7 @@ class Supervised(RuleBasedStateMachine):
 
     @invariant()
     def a_node_is_finished_when_it_stops_and_nobody_is_left(self) -> None:
-        if self.stops and not self.alive:
+        if self.ends and not self.alive:
             assert self.finished is not None
         if self.finished is not None:
             assert not self.alive
@@ -566,7 +613,7 @@ class Supervised(RuleBasedStateMachine):
 
     @invariant()
     def who_is_away_comes_back_in_time(self) -> None:
-        if self.stops or self.finished is not None or not self.opened:
+        if self.ends or self.finished is not None or not self.opened:
             return
         for slot in self.slots:
             if slot != LANE and slot not in self.alive:

@@ -72,6 +72,17 @@ def test_a_process_that_is_killed_and_does_not_go_is_named_and_not_waited_for():
     assert done["gone"]
 
 
+@linux
+def test_what_stays_after_one_death_holds_up_the_node_at_no_other():
+    done = _run("one_that_stays_for_the_morgue")
+    if not done["allowed"]:
+        pytest.skip("a process that outlives its kill needs the right to trace (ptrace)")
+
+    assert done["first"] == {"killed": 1, "left": [done["stays"]]}
+    assert done["second"] == {"killed": 1, "left": []}
+    assert done["gone"]
+
+
 def test_elsewhere_than_on_linux_there_are_no_subreapers(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
 

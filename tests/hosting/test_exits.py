@@ -52,13 +52,29 @@ def test_an_end_before_the_work_began_is_worded_as_such():
 
 
 def test_who_was_asked_to_stop_and_did_is_no_death():
-    assert read_death(_exit(0), stopping=True) is None
+    assert read_death(_exit(0), goodbye=0, stopping=True) is None
 
 
 @pytest.mark.parametrize("code", sorted(IN_ORDER))
 @pytest.mark.parametrize("stopping", [False, True])
 def test_who_retired_was_recycled_or_finished_ended_in_order_asked_or_not(code, stopping):
-    assert read_death(_exit(code), stopping=stopping) is None
+    assert read_death(_exit(code), goodbye=code, stopping=stopping) is None
+
+
+@pytest.mark.parametrize("code", sorted({*IN_ORDER, WorkerExit.STOPPED}))
+@pytest.mark.parametrize("goodbye", [None, WorkerExit.AT_ONCE])
+def test_no_exit_is_in_order_before_the_worker_has_said_goodbye_with_that_code(code, goodbye):
+    unasked = read_death(_exit(code), goodbye=goodbye)
+    assert unasked == Death(cause=f"exited with {code} {MIDDLE}", own_doing=True)
+    stopping = read_death(_exit(code), goodbye=goodbye, stopping=True)
+    cause = f"exited with {code} instead of stopping in order"
+    assert stopping == Death(cause=cause, own_doing=False)
+
+
+def test_who_was_not_asked_to_stop_and_says_that_it_was_has_not_ended_in_order():
+    death = read_death(_exit(0), goodbye=0)
+
+    assert death == Death(cause=f"exited with 0 {MIDDLE}", own_doing=True)
 
 
 def test_another_exit_of_who_was_asked_to_stop_proves_nothing():
@@ -102,7 +118,7 @@ def test_a_kill_while_the_kernel_counted_one_for_want_of_memory_is_ascribed_to_t
 
 
 def test_want_of_memory_elsewhere_does_not_explain_an_exit_or_another_signal():
-    assert read_death(_exit(0), stopping=True, oom_kills=1) is None
+    assert read_death(_exit(0), goodbye=0, stopping=True, oom_kills=1) is None
     terminated = read_death(_end_of(_SLEEP, kill=signal.SIGTERM), oom_kills=1)
     assert terminated == Death(cause="was killed by SIGTERM", own_doing=False)
 
@@ -117,7 +133,8 @@ def test_who_did_not_answer_is_killed_by_its_own_doing_and_who_was_to_stop_is_no
 
 
 def test_who_ended_by_itself_before_the_node_s_kill_is_read_as_it_ended():
-    assert read_death(_exit(0), asked="it had not stopped within 40s", stopping=True) is None
+    asked = "it had not stopped within 40s"
+    assert read_death(_exit(0), goodbye=0, asked=asked, stopping=True) is None
     death = read_death(_exit(3), asked="it had not answered for 60s")
     assert death == Death(cause=f"exited with 3 {MIDDLE}", own_doing=True)
 

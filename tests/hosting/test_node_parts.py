@@ -79,7 +79,7 @@ def test_a_worker_asked_to_stop_before_it_could_listen_has_ended_in_order():
 
 
 def test_a_lane_that_found_nothing_has_ended_in_order():
-    assert read_death(WorkerExit.IDLE << 8) is None
+    assert read_death(WorkerExit.IDLE << 8, goodbye=WorkerExit.IDLE) is None
 
 
 def test_a_process_that_did_not_run_knows_for_how_long():

@@ -11,11 +11,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from jobhost import JobHost, Retry, current_job
+from jobhost.store.plan import Plan
 
 GUARD_SECONDS = 120
 
@@ -41,12 +43,20 @@ class Toils:
 
     def __init__(self, host: JobHost, folder: Path) -> None:
         self._folder = folder
+        self._host = host
         task: Any = host.task
         self.note = task(name="note")(self._note)
         self.hold = task(name="hold")(self._hold)
         self.obey = task(name="obey")(self._obey)
         self.daemonize = task(name="daemonize")(self._daemonize)
         self.leave = task(name="leave")(self._leave)
+        self.leave_with = task(name="leave_with")(self._leave_with)
+        self.leave_when_told = task(name="leave_when_told")(self._leave_when_told)
+        self.mumble = task(name="mumble")(self._mumble)
+        self.orphan = task(name="orphan")(self._orphan)
+        self.stand_still_in_a_write = task(name="stand_still_in_a_write")(
+            self._stand_still_in_a_write
+        )
         self.segfault = task(name="segfault")(self._segfault)
         self.kill_itself = task(name="kill_itself")(self._kill_itself)
         self.hold_lock = task(name="hold_lock")(self._hold_lock)
@@ -108,6 +118,38 @@ class Toils:
         self.write("start", name)
         os._exit(0)
 
+    def _leave_with(self, name: str, code: int) -> None:
+        """With an exit code that has a meaning between worker and node."""
+        self.write("start", name)
+        os._exit(code)
+
+    async def _leave_when_told(self, name: str, code: int) -> None:
+        await self._hold(name)
+        os._exit(code)
+
+    def _mumble(self, name: str) -> None:
+        """As if it were frozen in the middle of saying something to its node."""
+        link = int(sys.argv[sys.argv.index("--link") + 1])
+        os.write(link, b"\0\0\1\0[")
+        self.write("start", name)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    async def _orphan(self, name: str, count: int) -> None:
+        """Starts processes that lose their parent, and end a little later: when they can read no
+        more. Beside them a child of the worker's own ends, whose exit status is read last."""
+        own = subprocess.Popen([sys.executable, "-ISc", "raise SystemExit(7)"])  # noqa: ASYNC220
+        os.waitid(os.P_PID, own.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+        for _ in range(count):
+            self.write("orphaned", await asyncio.to_thread(_make_orphan))
+        await self._hold(name)
+        self.write(f"own-{own.wait()}", name)
+
+    def _stand_still_in_a_write(self, name: str) -> None:
+        """As if somebody had stopped this process just then; the next delivery ends well."""
+        self.write("start", name)
+        if current_job().delivery == 1:
+            self._host.store.write(_stand_still)
+
     def _segfault(self, name: str) -> None:
         self.write("start", name)
         ctypes.string_at(0)
@@ -144,6 +186,21 @@ class Toils:
 _kept: list[bytearray] = []
 
 
+def _make_orphan() -> str:
+    """The pid of a process whose parent is gone, and which has been let go since."""
+    words = ["sh", "-c", "cat <&0 >/dev/null & echo $!"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        said = shell.stdout.read()  # type: ignore[union-attr]
+        shell.wait()
+    return said.decode().strip()
+
+
+def _stand_still() -> Plan[None]:
+    # To this thread: sent to the process it would come to another one, and a moment late.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    yield from ()
+
+
 def _extra(host: JobHost, folder: Path) -> None:
     """What this process's code is: the test may change it under a running node."""
     given = folder / "extra"
@@ -166,6 +223,10 @@ if "TOILS_URL" in os.environ:
     if (_folder / "hang-at-import").exists():
         (_folder / "hangs").touch()
         time.sleep(GUARD_SECONDS)
+    if (_folder / "chdir-at-import").exists():
+        os.chdir(_folder)
+    if (_folder / "url").exists():
+        os.environ["TOILS_URL"] = (_folder / "url").read_text()
     host = JobHost(os.environ["TOILS_URL"])
     Toils(host, _folder)
     _extra(host, _folder)

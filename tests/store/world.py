@@ -60,6 +60,7 @@ class World:
         name: str | None = None,
         kind: nodes.Kind = nodes.Kind.WORKER,
         supervisor: int | None = None,
+        queues: Sequence[str] = (QUEUE,),
     ) -> int:
         """A new live node."""
         new = nodes.NewNode(
@@ -68,7 +69,7 @@ class World:
             pid=1,
             version="1",
             slots=1,
-            queues=[QUEUE],
+            queues=queues,
             tasks=tasks or [TASK],
             lease_us=lease // timedelta(microseconds=1),
             kind=kind,

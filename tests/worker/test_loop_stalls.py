@@ -10,6 +10,7 @@ import pytest
 from jobhost import InvalidOption
 from jobhost.events import Events, LoopStalled
 from jobhost.worker.config import WorkerConfig
+from jobhost.worker.job_loop import JobLoop
 from jobhost.worker.stalls import StallWatch
 from jobhost.worker.turns import Turns
 
@@ -156,11 +157,9 @@ class Loop:
     """What the watch sees of an executor."""
 
     running = ()
-    loop_thread = threading.current_thread()
 
     def __init__(self) -> None:
-        self.turns = Turns()
-        self.loop = asyncio.SelectorEventLoop(self.turns)
+        self.job_loop = JobLoop(lambda: None)
 
 
 @pytest.mark.stores("sqlite")
@@ -171,10 +170,10 @@ def test_it_looks_again_when_the_turn_under_way_would_be_too_long():
     watch = StallWatch(watched, events, stall_seconds=1.0)
 
     assert watch.run_once(10.0) == 1.0  # it waits
-    watched.turns.began = 9.75
+    watched.job_loop.turns.began = 9.75
     assert watch.run_once(10.0) == 0.75
     assert seen == []
-    watched.loop.close()
+    watched.job_loop.loop.close()
 
 
 @pytest.mark.stores("sqlite")

@@ -13,6 +13,7 @@ from jobhost import State
 from jobhost.clock import microseconds
 from jobhost.store.plans.cycle import Wanted
 from jobhost.store.plans.nodes import Kind, NewNode, Rescue, register, rescue
+from jobhost.worker.membership import Membership
 from jobhost.worker.quarantine import HOLD_BACK_SECONDS, HoldBack, Quarantine
 
 pytestmark = pytest.mark.stores("sqlite", "postgres")
@@ -74,7 +75,7 @@ class Bench:
         """Plays the store for the two plans that a quarantine knows."""
         self.writes += 1
         plan = make()
-        if plan.__name__ == "_waits":
+        if plan.__name__ == "suspect_waits":
             return bool(self.waiting)
         return self.waiting.pop(0) if self.waiting else None
 
@@ -169,28 +170,29 @@ def test_a_lane_runs_nothing_else_and_is_done_when_none_is_left():
 # --- With a store
 
 
+def enter(host, node_id: str, *, queues=("default",), **what) -> int:
+    """A node that lives for long and knows all tasks; its number."""
+    new = NewNode(
+        id=node_id,
+        host="elsewhere",
+        pid=1,
+        version="1",
+        slots=100,
+        queues=queues,
+        tasks=[task.name for task in host.tasks],
+        lease_us=microseconds(600.0),
+        **what,
+    )
+    return host.store.write(lambda: register(new))
+
+
 def in_two_deaths(host, *jobs) -> None:
     """These jobs were twice with a worker that died."""
     write = host.store.session().write
     tasks = [task.name for task in host.tasks]
-
-    def node(name: str) -> int:
-        new = NewNode(
-            id=name,
-            host="elsewhere",
-            pid=1,
-            version="1",
-            slots=len(jobs),
-            queues=["default"],
-            tasks=tasks,
-            lease_us=microseconds(600.0),
-            kind=Kind.WORKER,
-        )
-        return write(lambda: register(new))
-
-    rescuer = node("rescuer")
+    rescuer = enter(host, "rescuer")
     for name in ("first", "second"):
-        doomed = node(name)
+        doomed = enter(host, name)
         wanted = Wanted(node=doomed, queues=("default",), tasks=json.dumps(tasks), slots=len(jobs))
         report = write(lambda wanted=wanted: host.store.hot.cycle([], wanted))
         assert len(report.claimed) == len(jobs)
@@ -306,6 +308,13 @@ def test_a_lane_runs_all_suspects_and_nothing_else(host, visit, room, monkeypatc
     suspects = visit.enqueue_many([(f"suspect-{n}",) for n in range(3)])
     in_two_deaths(host, *suspects)
     other = visit.enqueue("other")
+    node = enter(host, "node", kind=Kind.NODE)
+
+    def enter_lane(member: Membership, profile) -> int:
+        """As a node enters its lane: without queues."""
+        return enter(host, member.id, queues=[], kind=Kind.LANE, supervisor=node)
+
+    monkeypatch.setattr(Membership, "_register", enter_lane)
     worker = host.worker(concurrency=1)
     monkeypatch.setattr(worker, "_lane", True)
 

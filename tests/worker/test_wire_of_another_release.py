@@ -3,21 +3,21 @@
 import os
 import socket
 import struct
-from multiprocessing.connection import Connection
 
 import pytest
 
+from jobhost.worker.framing import framed
 from jobhost.worker.wire import Other, Ready, Wire
 
 
 def test_unknown_words_and_fields_are_told_as_such():
     ours, theirs = socket.socketpair()
-    wire, other = Wire(ours.detach()), Connection(theirs.detach())
+    wire = Wire(ours.detach())
     for text in (b'["Dance", {}]', b'["Pong", {"n": 1}]', b'["Ready", {}]'):
-        other.send_bytes(text)
+        theirs.sendall(framed(text))
 
     assert [wire.receive() for _ in range(3)] == [Other(name="Dance"), Other(name="Pong"), Ready()]
-    other.close()
+    theirs.close()
     wire.close()
 
 
@@ -40,23 +40,24 @@ def test_unknown_words_and_fields_are_told_as_such():
     ids=range(12),
 )
 def test_what_is_no_message_is_the_end_of_the_talk_for_both(text):
-    ours, theirs = (Wire(end.detach()) for end in socket.socketpair())
-    Connection.send_bytes(theirs._connection, text)
-    theirs.send(Ready())
+    ours, theirs = socket.socketpair()
+    node, worker = Wire(ours.detach(), patient=False), Wire(theirs.detach())
+    worker._socket.sendall(framed(text))
+    worker.send(Ready())
 
-    assert ours.waits()
-    assert [ours.receive(), ours.receive()] == [None, None]
-    assert ours.waits()
-    assert ours.fileno() >= 0, "a node still watches it until the worker is dead"
-    assert theirs.receive() is None
-    ours.close()
-    theirs.close()
+    assert list(node.heard()) == [None]
+    assert list(node.heard()) == [None]
+    assert node.fileno() >= 0, "a node still watches it until the worker is dead"
+    assert worker.receive() is None
+    node.close()
+    worker.close()
 
 
-def test_a_message_that_claims_to_be_huge_is_not_waited_for():
+@pytest.mark.parametrize("length", [2**30, -1, 2**20 + 1])
+def test_a_message_that_claims_to_be_huge_or_less_than_nothing_is_not_waited_for(length):
     ours, theirs = socket.socketpair()
     wire = Wire(ours.detach())
-    theirs.sendall(struct.pack("!i", 2**30))
+    theirs.sendall(struct.pack("!i", length))
 
     assert wire.receive() is None
     assert theirs.recv(1) == b""

@@ -46,6 +46,13 @@ def worker(
     cancel_grace: Annotated[
         str, typer.Option(help="How long a job may take to obey its time limit.")
     ] = "5s",
+    stall_after: Annotated[
+        str,
+        typer.Option(
+            help="How long a job may hold up the event loop before the log names it; never: "
+            "nobody watches."
+        ),
+    ] = "1s",
     job_processes: Annotated[
         int | None,
         typer.Option(help="Processes of jobs at a time. Default: the number of processors."),
@@ -112,6 +119,7 @@ def worker(
         "stopping_wait_time": stopping_wait_time,
         "lease": lease,
         "cancel_grace": cancel_grace,
+        "stall_after": None if stall_after == "never" else stall_after,
         "max_jobs_per_process": max_jobs_per_process,
         "max_jobs": max_jobs,
         "max_memory": max_memory,
@@ -124,8 +132,6 @@ def worker(
             settings, processes, unresponsive_after, at_least_1s(start_limit, "--start-limit")
         )
     folder = Path.cwd()
-    if link is not None:
-        _adopt_what_is_left_behind()
     host = load_host(place, url)
     if link is not None:
         _run_under_node(host, settings, link, lane=lane)
@@ -186,17 +192,11 @@ def at_least_1s(text: str, option: str) -> float:
     return span
 
 
-def _adopt_what_is_left_behind() -> None:
-    """Before the user's module is imported: it may start processes too."""
-    from jobhost.worker.descendants import become_subreaper
-
-    become_subreaper()
-
-
 def _run_under_node(
     host: "JobHost", settings: dict[str, Any], handle: int, *, lane: bool
 ) -> NoReturn:
     """What a node has started: it renews the lease, and starts a fresh one after this."""
+    from jobhost.store.address import from_anywhere
     from jobhost.worker.link import Link
     from jobhost.worker.wire import Wire
 
@@ -204,11 +204,14 @@ def _run_under_node(
     for handler in logging.getLogger().handlers:
         handler.addFilter(_sign)
     worker = host.worker(**{**settings, **({"concurrency": 1} if lane else {})})
-    worker.obey(Link(Wire(handle)), host.address, lane=lane)
+    link = Link(Wire(handle))
+    worker.obey(link, from_anywhere(host.address, host.store), lane=lane)
     report = worker.run(signals=True)
     host.close()
     flush()
-    os._exit(_exit_of(report))
+    code = _exit_of(report)
+    link.say_goodbye(code)
+    os._exit(code)
 
 
 def _sign(record: logging.LogRecord) -> bool:

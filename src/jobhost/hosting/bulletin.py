@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from jobhost.hosting import logs
+from jobhost.events import Events
+from jobhost.hosting.node_events import TaskBroughtBack, TaskSetAside
 from jobhost.hosting.poison import Poison
 from jobhost.hosting.process import WorkerProcess
 from jobhost.store.plans.nodes import News
@@ -30,9 +31,13 @@ class Bulletin:
     """Keeps workers from claiming what kills them.
 
     `note` takes proofs; `post` acts on them, and must be called now and then.
+
+    Args:
+        events: Who hears of tasks that are set aside and brought back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, events: Events) -> None:
+        self._events = events
         self._poison = Poison()
         self._left_out: frozenset[str] = frozenset()
         self._asked = False
@@ -46,9 +51,23 @@ class Bulletin:
         """The store has answered to `set_aside`."""
         self._asked = False
 
-    def post(self, processes: Iterable[WorkerProcess], store: Aside, now: float) -> None:
-        """Tasks whose jobs kill workers again and again are claimed by the lane alone."""
-        aside = self._poison.aside(now)
+    def post(
+        self,
+        processes: Iterable[WorkerProcess],
+        store: Aside,
+        now: float,
+        *,
+        start_seconds: float = 0.0,
+    ) -> None:
+        """Tasks whose jobs kill workers again and again are claimed by the lane alone.
+
+        Args:
+            processes: Whom to tell; others are told as newcomers.
+            store: Where their waiting jobs are.
+            now: In monotonic seconds.
+            start_seconds: How long a process takes until it is ready.
+        """
+        aside = self._poison.aside(now, start_seconds)
         if aside != self._left_out:
             self._change(aside, processes, store)
         if aside and not self._asked:
@@ -65,19 +84,20 @@ class Bulletin:
     ) -> None:
         before, self._left_out = self._left_out, aside
         for task in sorted(aside - before):
-            logs.set_aside(task)
+            self._events.emit(TaskSetAside(task=task))
         for task in sorted(before - aside):
-            logs.brought_back(task)
+            self._events.emit(TaskBroughtBack(task=task))
             store.bring_back(task)
         for process in processes:
-            if not process.lane:
+            if process.number is not None and not process.lane:
                 process.wire.send(LeaveOut(tasks=sorted(aside)))
 
 
 def spread(news: News, processes: Iterable[WorkerProcess], now: float) -> None:
-    """What one heartbeat has heard concerns all workers."""
+    """What one heartbeat has heard concerns all workers that the store knows. Others do not read
+    yet, however long the user's code takes to import, and have no use for it."""
     for process in processes:
-        if process.silent_for(now) < _DEAF_SECONDS:
+        if process.number is not None and process.silent_for(now) < _DEAF_SECONDS:
             process.wire.send(Tidings(**news._asdict()))
 
 

@@ -13,23 +13,22 @@ Who ended after it was ready is started again at once, but no more than RESTARTS
 RESTARTS_SECONDS; who never became ready waits longer and longer.
 """
 
-import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Final
 
 from jobhost.durations import format_seconds
 from jobhost.hosting.crew_words import (
     Begin,
     Command,
+    Drain,
     Ended,
     Event,
     Finish,
     Hello,
+    HoldsUp,
     Kill,
-    LaneEnded,
     Ready,
     Silent,
     Start,
@@ -38,23 +37,10 @@ from jobhost.hosting.crew_words import (
     Terminate,
     Tick,
 )
+from jobhost.hosting.slots import STARTS_KEPT, Phase, Slot, backoff_seconds
 
 LANE: Final = 0
 """The slot of the lane."""
-
-RESTARTS_MAX: Final = 10
-RESTARTS_SECONDS: Final = 10.0
-"""No slot is started more often than RESTARTS_MAX times in any span of this length: a fresh
-interpreter and the user's imports cost a processor for most of a second."""
-
-BACKOFF_FIRST_SECONDS: Final = 0.5
-BACKOFF_LONGEST_SECONDS: Final = 30.0
-_DOUBLINGS: Final = 16
-"""Far beyond the longest, and far from what a float cannot hold."""
-
-BACKOFF_JITTER: Final = 0.25
-"""Share of a wait that is left to chance, so that workers that failed together do not return
-together."""
 
 HASTE_SECONDS: Final = 1.5
 """How long workers may take to end after a second stop. A second signal must end the node within
@@ -84,53 +70,6 @@ class Limits:
     stop: float | None = None
 
 
-class Phase(StrEnum):
-    """How far the process of a slot is."""
-
-    VACANT = "vacant"
-    """There is none."""
-    STARTING = "starting"
-    """It imports the user's code."""
-    JOINING = "joining"
-    """It has said hello and waits for the store."""
-    WORKING = "working"
-    LEAVING = "leaving"
-    """It was asked to stop."""
-    KILLED = "killed"
-    """It was killed, and its end is not known yet."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """One place for a process.
-
-    `due` is when it changes by itself: VACANT is started then, STARTING and LEAVING are killed.
-    `failures` counts the processes in a row that ended before they were ready.
-    """
-
-    number: int
-    phase: Phase = Phase.VACANT
-    due: float | None = None
-    ready: bool = False
-    failures: int = 0
-    starts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS_MAX))
-
-    @property
-    def vacant(self) -> bool:
-        return self.phase is Phase.VACANT
-
-    @property
-    def heeds(self) -> bool:
-        """Whether there is a process that can still be asked to do something."""
-        return self.phase not in (Phase.VACANT, Phase.KILLED)
-
-    def free_from(self, now: float) -> float:
-        """When it may be started again without being started too often."""
-        if len(self.starts) < RESTARTS_MAX:
-            return now
-        return max(now, self.starts[0] + RESTARTS_SECONDS)
-
-
 class Crew:
     """The workers of one node and its lane.
 
@@ -145,12 +84,14 @@ class Crew:
 
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._lane = _Slot(LANE)
-        self._slots = {LANE: self._lane, **{n: _Slot(n) for n in range(1, workers + 1)}}
+        self._lane = Slot(LANE)
+        self._slots = {LANE: self._lane, **{n: Slot(n) for n in range(1, workers + 1)}}
         self._open = False  # the first hello was heard
         self._suspects = False
+        self._drains = False
         self._stops = 0
         self._code = DONE
+        self._starts: deque[float] = deque(maxlen=STARTS_KEPT)
         self._finished = False
 
     @property
@@ -161,7 +102,12 @@ class Crew:
     @property
     def stopping(self) -> bool:
         """Whether nothing will be started any more."""
-        return self._stops > 0
+        return self._drains or self._stops > 0
+
+    @property
+    def start_seconds(self) -> float:
+        """The longest of the newest starts of a process, until it was ready; 0 before the first."""
+        return max(self._starts, default=0.0)
 
     def step(self, event: Event, now: float) -> list[Command]:
         """What to do about this.
@@ -185,29 +131,29 @@ class Crew:
             case Hello(slot=number):
                 self._hello(self._slots[number], now)
             case Ready(slot=number):
-                self._ready(self._slots[number])
-            case Silent(slot=number, seconds=seconds):
-                yield from self._silent(self._slots[number], seconds)
+                self._ready(self._slots[number], now)
+            case Silent() | HoldsUp():
+                yield from self._stuck(self._slots[event.slot], event)
             case Ended():
                 self._ended(self._slots[event.slot], event, now)
             case SuspectsSeen():
                 self._suspects = True
                 self._man_lane(now)
-            case LaneEnded():
-                yield from self._lane_ended(now)
+            case Drain():
+                yield from self._drain(now)
             case Stop():
                 yield from self._stop(now)
             case Tick():
                 pass
 
-    def _all(self) -> list[_Slot]:
+    def _all(self) -> list[Slot]:
         return list(self._slots.values())
 
-    def _begin(self, first: _Slot, now: float) -> None:
+    def _begin(self, first: Slot, now: float) -> None:
         if not self.stopping and not first.starts:
             first.due = now
 
-    def _hello(self, slot: _Slot, now: float) -> None:
+    def _hello(self, slot: Slot, now: float) -> None:
         if slot.phase is Phase.STARTING:
             slot.phase, slot.due = Phase.JOINING, None
         if slot.vacant or self._open or self.stopping:
@@ -218,24 +164,31 @@ class Crew:
                 other.due = now
         self._man_lane(now)
 
-    def _ready(self, slot: _Slot) -> None:
+    def _ready(self, slot: Slot, now: float) -> None:
         slot.ready = not slot.vacant
         if slot.phase in (Phase.STARTING, Phase.JOINING):
+            self._starts.append(now - slot.starts[-1])
             slot.phase, slot.due = Phase.WORKING, None
 
-    def _silent(self, slot: _Slot, seconds: float) -> Iterator[Command]:
-        """While it imports the user's code nobody can tell; the limits of a start are for that."""
-        if slot.heeds and slot.phase is not Phase.STARTING:
-            yield self._kill(slot, f"it had not answered for {format_seconds(seconds)}")
+    def _stuck(self, slot: Slot, event: Silent | HoldsUp) -> Iterator[Command]:
+        """While one imports the user's code its silence tells nothing; the limits of a start are
+        for that."""
+        lasted = format_seconds(event.seconds)
+        if isinstance(event, HoldsUp):
+            if slot.heeds:
+                why = f"it had held up all other writers of the store for {lasted}"
+                yield self._kill(slot, why)
+        elif slot.heeds and slot.phase is not Phase.STARTING:
+            yield self._kill(slot, f"it had not answered for {lasted}")
 
-    def _ended(self, slot: _Slot, event: Ended, now: float) -> None:
+    def _ended(self, slot: Slot, event: Ended, now: float) -> None:
         if slot.vacant:
             return
         unasked = slot.phase is not Phase.LEAVING
         slot.ready |= event.was_ready
         slot.phase, slot.due = Phase.VACANT, None
         if not self._open and not self.stopping and event.exit_code in FAULTS:
-            self._stops, self._code = 1, event.exit_code
+            self._drains, self._code = True, event.exit_code
         if slot is self._lane and unasked and event.in_order and event.exit_code == DONE:
             self._suspects = False
         if self.stopping or (slot is self._lane and not self._suspects):
@@ -244,40 +197,40 @@ class Crew:
         pause = backoff_seconds(slot.failures, event.chance)
         slot.due = max(now + pause, slot.free_from(now))
 
-    def _lane_ended(self, now: float) -> Iterator[Command]:
-        """It is started again only if suspects are seen after this."""
-        if not self._lane.vacant:
-            self._suspects = False
-        if self._lane.heeds and self._lane.phase is not Phase.LEAVING:
-            yield self._terminate(self._lane, now)
-
     def _man_lane(self, now: float) -> None:
         wanted = self._suspects and self._open and not self.stopping
         if wanted and self._lane.vacant and self._lane.due is None:
             self._lane.due = self._lane.free_from(now)
 
-    def _stop(self, now: float) -> Iterator[Command]:
-        """The first is passed on once, and so is the second, which makes workers hurry."""
-        self._stops += 1
+    def _drain(self, now: float) -> Iterator[Command]:
+        """It is passed on once, by whatever means it comes first."""
+        self._drains = True
         for slot in self._all():
             if slot.vacant:
                 slot.due = None
-            elif not slot.heeds:
-                continue
-            elif self._stops == 1 and slot.phase is not Phase.LEAVING:
+            elif slot.heeds and slot.phase is not Phase.LEAVING:
                 yield self._terminate(slot, now)
-            elif self._stops == 2:
+
+    def _stop(self, now: float) -> Iterator[Command]:
+        """The first is a drain; the second is passed on too, and makes workers hurry."""
+        self._stops += 1
+        if self._stops == 1:
+            yield from self._drain(now)
+        if self._stops != 2:
+            return
+        for slot in self._all():
+            if slot.heeds:
                 yield self._terminate(slot, now)
                 soon = now + HASTE_SECONDS
                 slot.due = soon if slot.due is None else min(slot.due, soon)
 
-    def _terminate(self, slot: _Slot, now: float) -> Terminate:
+    def _terminate(self, slot: Slot, now: float) -> Terminate:
         if slot.phase is not Phase.LEAVING:
             slot.phase = Phase.LEAVING
             slot.due = None if self._limits.stop is None else now + self._limits.stop
         return Terminate(slot.number)
 
-    def _kill(self, slot: _Slot, why: str) -> Kill:
+    def _kill(self, slot: Slot, why: str) -> Kill:
         slot.phase, slot.due = Phase.KILLED, None
         if self.stopping:
             self._code = AT_ONCE
@@ -292,29 +245,14 @@ class Crew:
             else:
                 yield self._kill(slot, self._too_slow(slot))
 
-    def _start(self, slot: _Slot, now: float) -> Start:
+    def _start(self, slot: Slot, now: float) -> Start:
         slot.phase, slot.due, slot.ready = Phase.STARTING, now + self._limits.start, False
         slot.starts.append(now)
         return Start(slot.number, lane=slot is self._lane)
 
-    def _too_slow(self, slot: _Slot) -> str:
+    def _too_slow(self, slot: Slot) -> str:
         if slot.phase is Phase.STARTING:
             return f"it had not started within {format_seconds(self._limits.start)}"
         if self._stops > 1:
             return "it was to stop at once, and did not"
         return f"it had not stopped within {format_seconds(self._limits.stop or 0.0)}"
-
-
-def backoff_seconds(failures: int, chance: float) -> float:
-    """The pause after this many processes in a row that ended before they were ready.
-
-    0 for none, then 0.5 s doubled up to 30 s. The jitter only shortens.
-
-    Args:
-        failures: 0 or more.
-        chance: A random number from 0 up to 1.
-    """
-    if not failures:
-        return 0.0
-    pause = math.ldexp(BACKOFF_FIRST_SECONDS, min(failures, _DOUBLINGS) - 1)
-    return min(pause, BACKOFF_LONGEST_SECONDS) * (1.0 - BACKOFF_JITTER * chance)

@@ -35,6 +35,15 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldsUp:
+    """The process in this slot was stopped by a signal or a debugger so long ago, in the middle of
+    what every writer of the store has to wait for."""
+
+    slot: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The process in this slot is gone, and what it left is cleared away.
 
@@ -60,8 +69,9 @@ class SuspectsSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneEnded:
-    """The lane says that it has no more suspects."""
+class Drain:
+    """The node is to end, without haste: somebody drains it, its terminal has closed, or it cannot
+    go on. It is no stop, and another one means nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,9 @@ class Tick:
     """Time passed; due when the crew says so, harmless at any time."""
 
 
-Event: TypeAlias = Begin | Hello | Ready | Silent | Ended | SuspectsSeen | LaneEnded | Stop | Tick
+Event: TypeAlias = (
+    Begin | Hello | Ready | Silent | HoldsUp | Ended | SuspectsSeen | Drain | Stop | Tick
+)
 
 
 @dataclass(frozen=True, slots=True)

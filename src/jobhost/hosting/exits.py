@@ -16,7 +16,7 @@ from jobhost.worker.exit_codes import WorkerExit as WorkerExit
 IN_ORDER: Final = frozenset(
     {WorkerExit.RETIRED, WorkerExit.RECYCLED, WorkerExit.FINISHED, WorkerExit.IDLE}
 )
-"""With these a worker may end unasked."""
+"""With these a worker may end unasked, if it has said so before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,7 @@ _FAULTS: Final = {
 def read_death(
     wait_status: int,
     *,
+    goodbye: int | None = None,
     asked: str | None = None,
     oom_kills: int = 0,
     stopping: bool = False,
@@ -61,6 +62,8 @@ def read_death(
 
     Args:
         wait_status: As `os.waitpid` gives it.
+        goodbye: With which exit code it has said that it would end. Without that no exit is in
+            order: a job may use any code.
         asked: Why the node killed it, such as "it had not answered for 60s", if it did. That
             counts as the process's own doing unless it was stopping anyway.
         oom_kills: How many processes the kernel has killed for want of memory since
@@ -73,7 +76,7 @@ def read_death(
         return None  # it was asked before it could listen
     if code < 0:
         return _killed(-code, asked, oom_kills=oom_kills, stopping=stopping)
-    if code in IN_ORDER or (stopping and code == WorkerExit.STOPPED):
+    if code == goodbye and (code in IN_ORDER or (stopping and code == WorkerExit.STOPPED)):
         return None
     return Death(cause=_exited(code, stopping=stopping, ready=ready), own_doing=not stopping)
 

@@ -1,109 +1,133 @@
-"""What a node says in its log, one sentence each."""
+"""Words what happens to a node for its log, one sentence each. The only place that does."""
 
 import logging
-from collections.abc import Sequence
 
 from jobhost.durations import format_seconds
-from jobhost.hosting.exits import Death
-from jobhost.hosting.process import WorkerProcess
+from jobhost.events import Events, StoreTrouble
+from jobhost.hosting.node_events import (
+    JobsHandedBack,
+    NodeBeginsAnew,
+    NodeBroken,
+    NodeDraining,
+    NodeReady,
+    NodeStopping,
+    TaskBroughtBack,
+    TaskSetAside,
+    WorkerEnded,
+    WorkerKilled,
+    WorkerNotStarted,
+    WorkerRefused,
+    WorkerSilent,
+)
 from jobhost.plurals import counted
-from jobhost.store.plans.nodes import RescueReport
 
 _log = logging.getLogger("jobhost.node")
 
 
-def ready(workers: int) -> None:
-    """All workers have begun."""
-    _log.info("%s ready", counted(workers, "worker"))
+def log_events(events: Events) -> None:
+    """Subscribe the log to everything that a node tells."""
+    events.subscribe(NodeReady, _ready)
+    events.subscribe(NodeStopping, _stopping)
+    events.subscribe(NodeDraining, _draining)
+    events.subscribe(NodeBroken, _broken)
+    events.subscribe(NodeBeginsAnew, _begins_anew)
+    events.subscribe(StoreTrouble, _trouble)
+    events.subscribe(WorkerNotStarted, _not_started)
+    events.subscribe(WorkerKilled, _killed)
+    events.subscribe(WorkerSilent, _silent)
+    events.subscribe(WorkerRefused, _refused)
+    events.subscribe(WorkerEnded, _ended)
+    events.subscribe(JobsHandedBack, _handed_back)
+    events.subscribe(TaskSetAside, _set_aside)
+    events.subscribe(TaskBroughtBack, _brought_back)
 
 
-def stopping(workers: int, *, at_once: bool) -> None:
-    """A signal came, or somebody drains the node."""
-    how = "at once" if at_once else "when their jobs have ended"
-    _log.info("stopping: %s, %s", counted(workers, "worker"), how)
+def _ready(event: NodeReady) -> None:
+    _log.info("%s ready", counted(event.workers, "worker"))
 
 
-def asked_to_drain() -> None:
-    """`jobhost nodes drain` has named this node."""
-    _log.info("somebody asked this node to drain")
+def _stopping(event: NodeStopping) -> None:
+    how = "at once" if event.at_once else "when their jobs have ended"
+    _log.info("stopping: %s, %s", counted(event.workers, "worker"), how)
 
 
-def not_started(error: OSError) -> None:
-    """The system has no room for another process; it is tried again."""
-    _log.error("a worker cannot be started: %s", error)
+def _draining(event: NodeDraining) -> None:
+    _log.info("%s", event.why)
 
 
-def killed(process: WorkerProcess, why: str) -> None:
-    """The node kills a worker."""
-    _log.warning("worker %d is killed: %s", process.pid, why)
-
-
-def silent(process: WorkerProcess, seconds: float) -> None:
-    """A worker's interpreter does not answer; where it is shows on standard error."""
-    _log.warning(
-        "worker %d has not answered for %s; the stacks of its threads follow",
-        process.pid,
-        format_seconds(seconds),
+def _broken(event: NodeBroken) -> None:
+    _log.error(
+        "this node cannot go on, and ends when its jobs have ended: %s: %s",
+        type(event.error).__name__,
+        event.error,
     )
 
 
-def ended(
-    process: WorkerProcess, death: Death | None, *, cleared: int, undead: Sequence[int]
-) -> None:
-    """A worker's process is gone."""
-    what = _name(process)
-    if death is not None:
-        _log.warning("%s %d %s", what, process.pid, death.cause)
+def _begins_anew(event: NodeBeginsAnew) -> None:
+    _log.warning("the leases of this node had ended: its jobs run elsewhere, and it begins anew")
+
+
+def _trouble(event: StoreTrouble) -> None:
+    again = f"; again in {format_seconds(event.retry_seconds)}" if event.retry_seconds else ""
+    _log.warning("the store: %s%s", event.error, again)
+
+
+def _not_started(event: WorkerNotStarted) -> None:
+    _log.error("a worker cannot be started: %s", event.error)
+
+
+def _killed(event: WorkerKilled) -> None:
+    _log.warning("worker %d is killed: %s", event.pid, event.why)
+
+
+def _silent(event: WorkerSilent) -> None:
+    _log.warning(
+        "worker %d has not answered for %s; the stacks of its threads follow",
+        event.pid,
+        format_seconds(event.seconds),
+    )
+
+
+def _refused(event: WorkerRefused) -> None:
+    _log.error(
+        "worker %d is refused: %s; was the code changed? restart the node",
+        event.pid,
+        event.difference,
+    )
+
+
+def _ended(event: WorkerEnded) -> None:
+    what = "the lane" if event.lane else "worker"
+    if event.cause is not None:
+        _log.warning("%s %d %s", what, event.pid, event.cause)
     else:
-        _log.info("%s %d has ended", what, process.pid)
-    if cleared:
-        _log.info("%s of %s %d killed", counted(cleared, "process", "processes"), what, process.pid)
-    if undead:
-        _log.error("processes %s cannot be killed", ", ".join(map(str, undead)))
+        _log.info("%s %d has ended", what, event.pid)
+    if event.cleared:
+        processes = counted(event.cleared, "process", "processes")
+        _log.info("%s of %s %d killed", processes, what, event.pid)
+    if event.undead:
+        _log.error("processes %s cannot be killed", ", ".join(map(str, event.undead)))
 
 
-def handed_back(report: RescueReport) -> None:
-    """What a dead worker held is where it belongs."""
+def _handed_back(event: JobsHandedBack) -> None:
     parts = [
-        (report.returned, "to run again"),
-        (report.aside, "to run alone"),
-        (report.cleared, "cleared of suspicion"),
-        (report.ended, "ended for good"),
+        (event.report.returned, "to run again"),
+        (event.report.aside, "to run alone"),
+        (event.report.cleared, "cleared of suspicion"),
+        (event.report.ended, "ended for good"),
     ]
     if said := [f"{count:,} {what}" for count, what in parts if count]:
         _log.warning("jobs handed back: %s", ", ".join(said))
 
 
-def refused(process: WorkerProcess, difference: str) -> None:
-    """A worker has other code than the first one."""
-    _log.error(
-        "worker %d is refused: %s; was the code changed? restart the node", process.pid, difference
-    )
-
-
-def leases_lost() -> None:
-    """The store took this node for dead."""
-    _log.warning("the leases of this node had ended: its jobs run elsewhere, and it begins anew")
-
-
-def trouble(error: str, retry_seconds: float) -> None:
-    """The store did not take an order."""
-    again = f"; again in {format_seconds(retry_seconds)}" if retry_seconds else ""
-    _log.warning("the store: %s%s", error, again)
-
-
-def set_aside(task: str) -> None:
-    """A task kills workers."""
+def _set_aside(event: TaskSetAside) -> None:
     _log.warning(
         "task %r kills workers: its jobs run one at a time, each alone in a process of its own",
-        task,
+        event.task,
     )
 
 
-def brought_back(task: str) -> None:
-    """A task has killed no worker for a while."""
-    _log.info("task %r has killed no worker for a while: its jobs run with the others again", task)
-
-
-def _name(process: WorkerProcess) -> str:
-    return "the lane" if process.lane else "worker"
+def _brought_back(event: TaskBroughtBack) -> None:
+    _log.info(
+        "task %r has killed no worker for a while: its jobs run with the others again", event.task
+    )

@@ -4,14 +4,16 @@ import os
 import signal
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 import psutil
 
-from jobhost.hosting import logs
+from jobhost.events import Events
 from jobhost.hosting.exits import Death, read_death
+from jobhost.hosting.node_events import WorkerEnded
 from jobhost.hosting.process import WorkerProcess
 from jobhost.hosting.watch import RecentKills
-from jobhost.worker.descendants import clear_away
+from jobhost.worker.descendants import Clearing, clear_away
 
 
 class Morgue:
@@ -19,9 +21,14 @@ class Morgue:
 
     Children that this process has when this is made are not the node's: whoever started them has
     put the node in its own place, as `exec` does. They stay, with all below them.
+
+    Args:
+        events: Who hears of each end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._undead: set[psutil.Process] = set()
         self._strangers = {child.pid for child in psutil.Process().children()}
         self._oom = RecentKills()
 
@@ -53,10 +60,32 @@ class Morgue:
             status: As `ended` gave it.
             others: Workers that live on.
         """
-        left = clear_away(self._strangers | {other.pid for other in others})
+        left = self.clear({other.child.pid for other in others})
         death = self._death_of(process, status)
-        logs.ended(process, death, cleared=left.killed, undead=left.left)
+        self._events.emit(
+            WorkerEnded(
+                pid=process.pid,
+                lane=process.lane,
+                cause=None if death is None else death.cause,
+                cleared=left.killed,
+                undead=left.left,
+            )
+        )
         return death
+
+    def clear(self, workers: Collection[int]) -> Clearing:
+        """Kill all that is neither one of these, by pid, nor below one.
+
+        What did not go the last time is waited for no more: it is killed already, and would hold up
+        the node at each death again.
+        """
+        self._undead = {one for one in self._undead if one.is_running()}
+        spare = {*self._strangers, *(one.pid for one in self._undead), *workers}
+        left = clear_away(spare)
+        for pid in left.left:
+            with suppress(psutil.Error):
+                self._undead.add(psutil.Process(pid))
+        return left
 
     def _death_of(self, process: WorkerProcess, status: int) -> Death | None:
         if process.frozen:
@@ -66,6 +95,7 @@ class Morgue:
         kills = self._oom.look(time.monotonic())
         death = read_death(
             status,
+            goodbye=process.goodbye,
             asked=process.asked,
             oom_kills=kills,
             stopping=process.stopping,

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from jobhost.events import Events, StoreTrouble
 from jobhost.hosting import crew_words as crew
-from jobhost.hosting import logs
 from jobhost.hosting.bulletin import Bulletin, LaneRest, spread
 from jobhost.hosting.config import NodeConfig
 from jobhost.hosting.crew import Crew, Limits
@@ -29,13 +29,24 @@ from jobhost.hosting.facts import (
     SetAside,
     Trouble,
 )
+from jobhost.hosting.logs import log_events
 from jobhost.hosting.morgue import Morgue
+from jobhost.hosting.node_events import (
+    JobsHandedBack,
+    NodeBeginsAnew,
+    NodeBroken,
+    NodeDraining,
+    NodeReady,
+    NodeStopping,
+    WorkerKilled,
+    WorkerNotStarted,
+)
 from jobhost.hosting.process import WorkerProcess, start
 from jobhost.hosting.reception import Reception
 from jobhost.hosting.registrar import Registrar
 from jobhost.hosting.systemd import service_manager
 from jobhost.hosting.wake import Wake
-from jobhost.hosting.watch import Watch, vitals
+from jobhost.hosting.watch import Standstill, Watch, vitals
 from jobhost.store.plans.nodes import Pulse, RescueReport
 from jobhost.store.seam import Store
 from jobhost.worker.descendants import become_subreaper
@@ -66,16 +77,22 @@ class Node:
         self._wake = Wake()
         self._drains = False
         self._stops_passed_on = 0
+        self._events = Events()
+        log_events(self._events)
         self._code: int | None = None
         self._broken: BaseException | None = None
-        self._morgue = Morgue()
-        self._watch = Watch(config.unresponsive_seconds)
-        self._bulletin = Bulletin()
+        self._morgue = Morgue(self._events)
+        self._watch = Watch(config.unresponsive_seconds, self._events)
+        self._standstill = Standstill(self._is_held_up_by)
+        self._bulletin = Bulletin(self._events)
         self._lane_rest = LaneRest()
         self._manager = service_manager()
         self._told_ready = False
         self._reception = Reception(
-            lambda hello: self._make_registrar(open_store(hello.url), hello), self._happen
+            lambda hello: self._make_registrar(open_store(hello.url), hello),
+            open_store,
+            self._happen,
+            self._events,
         )
 
     def run(self) -> int:
@@ -99,12 +116,14 @@ class Node:
         self._morgue.look()
         for pid, status in self._morgue.ended():
             for process in self._all():
-                if process.pid == pid:
+                if process.child.pid == pid:
                     self._bury(process, status)
         for process in self._all():
             self._listen(process)
         self._heed_facts()
-        while self._stops_passed_on < self._stops:
+        if self._wake.hung_up:
+            self._drain("the terminal has closed: this node drains")
+        while self._stops_passed_on < self._wake.stops:
             self._stops_passed_on += 1
             self._stop()
         if time.monotonic() >= self._watch.due:
@@ -112,18 +131,12 @@ class Node:
         self._happen(crew.Tick())
 
     def _pause(self) -> float:
-        if self._facts or self._stops_passed_on < self._stops:
+        if self._facts or self._stops_passed_on < self._wake.stops:
             return 0.0
         now = time.monotonic()
         crew_due = self._crew.due_at
         due = now + _TURN_SECONDS if crew_due is None else crew_due
         return min(due, self._watch.due, now + _TURN_SECONDS) - now
-
-    @property
-    def _stops(self) -> int:
-        """How often the workers are to be told. A drain by command is no signal: the first signal
-        after it tells them nothing new, and the second means at once."""
-        return max(self._wake.stops, int(self._drains))
 
     def _all(self) -> list[WorkerProcess]:
         return list(self._processes.values())
@@ -139,8 +152,9 @@ class Node:
                     self._processes[slot].stopping = True
                     self._processes[slot].send_signal(signal.SIGTERM)
                 case crew.Kill(slot=slot, why=why):
-                    logs.killed(self._processes[slot], why)
-                    self._processes[slot].kill(why)
+                    process = self._processes[slot]
+                    self._events.emit(WorkerKilled(pid=process.pid, why=why))
+                    process.kill(why)
                 case crew.Finish(code=code):
                     self._code = code
         if isinstance(event, crew.Ready):
@@ -150,7 +164,7 @@ class Node:
         try:
             self._processes[slot] = start(self._config.command, slot, lane=lane)
         except OSError as error:
-            logs.not_started(error)
+            self._events.emit(WorkerNotStarted(error=str(error)))
             died = crew.Ended(
                 slot, was_ready=False, in_order=False,
                 exit_code=os.EX_OSERR, chance=random.random(),
@@ -159,19 +173,30 @@ class Node:
 
     def _stop(self) -> None:
         self._manager.notify(stopping=True)
-        logs.stopping(len(self._processes), at_once=self._stops_passed_on > 1)
+        at_once = self._stops_passed_on > 1
+        self._events.emit(NodeStopping(workers=len(self._processes), at_once=at_once))
         self._happen(crew.Stop())
+
+    def _drain(self, why: str) -> None:
+        """Once; after a stop it is nothing new."""
+        if self._drains or self._wake.stops:
+            return
+        self._drains = True
+        self._manager.notify(stopping=True)
+        self._events.emit(NodeDraining(why=why))
+        self._happen(crew.Drain())
 
     def _bury(self, process: WorkerProcess, status: int) -> None:
         """A worker is dead: clear away what it left, then have its jobs handed back."""
         self._listen(process)
+        self._reception.bury(process)
         del self._processes[process.slot]
         code = os.waitstatus_to_exitcode(status)
         process.ended(code)
         death = self._morgue.examine(process, status, self._all())
         if process.hello is not None and self._reception.registrar is not None:
             self._reception.registrar.end(process.ticket, death)
-        looked = code in (WorkerExit.FINISHED, WorkerExit.IDLE)
+        looked = death is None and code in (WorkerExit.FINISHED, WorkerExit.IDLE)
         if looked:
             self._lane_rest.ended(time.monotonic(), idle=code == WorkerExit.IDLE)
         self._happen(
@@ -196,7 +221,11 @@ class Node:
         if not self._told_ready and ready == self._config.processes:
             self._told_ready = True
             self._manager.notify(ready=True, status=f"{ready} workers")
-            logs.ready(ready)
+            self._events.emit(NodeReady(workers=ready))
+
+    def _is_held_up_by(self, pid: int) -> bool:
+        registrar = self._reception.registrar
+        return registrar is not None and registrar.is_held_up_by(pid)
 
     # --- what the registrar has done
 
@@ -231,12 +260,13 @@ class Node:
             case Renewed(pulse=pulse):
                 self._hear(pulse)
             case LeasesLost():
-                logs.leases_lost()
+                self._events.emit(NodeBeginsAnew())
             case Trouble(error=error, retry_seconds=pause):
-                logs.trouble(error, pause)
+                self._events.emit(StoreTrouble(error=error, retry_seconds=pause))
             case Broken(error=broken):
                 self._broken = broken
-                self._wake.stops = max(self._wake.stops, 1)
+                self._events.emit(NodeBroken(error=broken))
+                self._happen(crew.Drain())
 
     def _welcome(self, entered: Entered) -> None:
         for process in self._all():
@@ -246,7 +276,7 @@ class Node:
                 process.wire.send(Welcome(number=entered.number, id=entered.id))
 
     def _after_rescue(self, report: RescueReport) -> None:
-        logs.handed_back(report)
+        self._events.emit(JobsHandedBack(report=report))
         self._bulletin.note(report.proven, time.monotonic())
         if report.aside:
             self._happen(crew.SuspectsSeen())
@@ -257,16 +287,23 @@ class Node:
             spread(pulse.news, self._all(), now)
         if pulse.suspects and self._lane_rest.over(now):
             self._happen(crew.SuspectsSeen())
-        if pulse.drain and not self._stops:
-            logs.asked_to_drain()
-            self._drains = True
+        if pulse.drain:
+            self._drain("somebody asked this node to drain")
 
     # --- what time brings
 
     def _keep_watch(self, now: float) -> None:
         for process, seconds in self._watch.silent(self._all(), now):
             self._happen(crew.Silent(process.slot, seconds))
+        for process, seconds in self._standstill.found(self._all(), now):
+            self._happen(crew.HoldsUp(process.slot, seconds))
+        self._reception.enter_again(now)
         if self._reception.registrar is not None:
-            self._bulletin.post(self._all(), self._reception.registrar, now)
+            self._bulletin.post(
+                self._all(),
+                self._reception.registrar,
+                now,
+                start_seconds=self._crew.start_seconds,
+            )
         if self._manager.watchdog_seconds is not None:
             self._manager.notify(alive=True)

@@ -9,14 +9,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
+from typing import Final
 
 import psutil
 
 from jobhost.settings import environment_of_children
-from jobhost.worker.wire import Hello, Message, Ping, Wire
+from jobhost.worker import keeper
+from jobhost.worker.wire import Goodbye, Hello, Message, Ping, Wire
 
 STACKS: signal.Signals = signal.SIGUSR2
 """Has a worker write the stacks of all its threads to standard error, interpreter lock or not."""
+
+_KEEPER: Final = Path(keeper.__file__)
+_PID_BYTES: Final = 32
 
 _tickets = count(1)
 
@@ -26,10 +32,13 @@ class WorkerProcess:
     """Args:
         slot: Its place in the crew.
         lane: Whether it runs suspects.
-        child: The process.
+        child: The child of the node: on Linux its keeper (`worker/keeper.py`), which reaps what its
+            jobs leave, and ends as it has ended; elsewhere it itself.
         wire: The node's end.
+        report: Where the keeper tells the worker's pid; None without a keeper.
 
-    `ticket` names it for good; `hello` is what it said first; `number` the one it has in the store.
+    `ticket` names it for good; `hello` is what it said first, and `goodbye` last: the exit code of
+    an end in order; `number` is the one it has in the store.
     `asked` is why the node has killed it. `pinged_at` is when it was asked for a sign of life that
     it has not given yet, in monotonic seconds.
     """
@@ -38,8 +47,10 @@ class WorkerProcess:
     lane: bool
     child: subprocess.Popen[bytes]
     wire: Wire
+    report: int | None = None
     ticket: int = field(default_factory=lambda: next(_tickets))
     hello: Hello | None = None
+    goodbye: int | None = None
     number: int | None = None
     ready: bool = False
     stopping: bool = False
@@ -48,19 +59,20 @@ class WorkerProcess:
     running: int = 0
     pinged_at: float | None = None
     warned: bool = False
+    _pid: int | None = None
 
     @property
     def pid(self) -> int:
-        """Its process id."""
-        return self.child.pid
+        """Its process id; that of its keeper until that has told it, which is before it imports
+        anything. The node's own child is `child`."""
+        return self._told_pid() or self.child.pid
 
     def messages(self) -> list[Message | None]:
-        """What it has said since the last look; a None comes last: it has closed its end."""
-        said: list[Message | None] = []
-        while self.wire.waits():
-            said.append(self.wire.receive())
-            if said[-1] is None:
-                break
+        """What it has said since the last look, whole; a None comes last: there will be no more."""
+        said = list(self.wire.heard())
+        for message in said:
+            if isinstance(message, Goodbye):
+                self.goodbye = message.code
         return said
 
     def ping(self, now: float) -> None:
@@ -88,14 +100,33 @@ class WorkerProcess:
         return False
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Unless it is gone. Only the node reaps it, so the pid means no other process."""
+        """Unless it is gone. Only the node reaps it, so the pid means no other process.
+
+        A keeper that has not told the pid yet passes SIGTERM on, and takes the worker with it when
+        it is killed; if it tells the pid just now, it may not have heard.
+        """
         with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+            if self._told_pid() is None:
+                os.kill(self.child.pid, number)
+            if (pid := self._told_pid()) is not None:
+                os.kill(pid, number)
 
     def ended(self, code: int) -> None:
         """It was reaped, with this exit code."""
+        self._told_pid()
         self.child.returncode = code  # Popen would wait for a child that is no more
         self.wire.close()
+        if self.report is not None:
+            os.close(self.report)
+            self.report = None
+
+    def _told_pid(self) -> int | None:
+        if self._pid is None and self.report is None:
+            self._pid = self.child.pid
+        elif self._pid is None and self.report is not None:
+            with suppress(BlockingIOError):
+                self._pid = int(os.read(self.report, _PID_BYTES) or 0) or None
+        return self._pid
 
 
 def start(command: Sequence[str], slot: int, *, lane: bool) -> WorkerProcess:
@@ -114,14 +145,36 @@ def start(command: Sequence[str], slot: int, *, lane: bool) -> WorkerProcess:
     """
     ours, theirs = socket.socketpair()
     with theirs, ours:
-        child = subprocess.Popen(
-            command_line(command, theirs.fileno(), lane=lane),
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-            env=environment_of_children(),
-        )
-        return WorkerProcess(slot, lane, child, Wire(ours.detach()))
+        report, far_end = os.pipe()
+        try:
+            words = command_line(command, theirs.fileno(), lane=lane)
+            child = subprocess.Popen(
+                [*_kept(far_end, theirs.fileno()), *words],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[far_end, theirs.fileno()],
+                start_new_session=True,
+                env=environment_of_children(),
+            )
+        except BaseException:
+            os.close(report)
+            raise
+        finally:
+            os.close(far_end)
+        os.set_blocking(report, False)
+        wire = Wire(ours.detach(), patient=False)
+        if sys.platform != "linux":
+            os.close(report)
+            return WorkerProcess(slot, lane, child, wire)
+        return WorkerProcess(slot, lane, child, wire, report)
+
+
+def _kept(report: int, link: int) -> list[str]:
+    """What stands before the command line of a worker: elsewhere than on Linux nothing, since
+    orphans are out of reach there."""
+    if sys.platform != "linux":
+        return []
+    arguments = [str(os.getpid()), str(report), "worker", str(link)]
+    return [sys.executable, "-I", "-S", str(_KEEPER), *arguments]
 
 
 def command_line(command: Sequence[str], link: int, *, lane: bool) -> list[str]:

@@ -2,67 +2,43 @@
 held.
 
 One thread does what it is told, in order, and repeats each order until the store has taken it; so
-the node itself never waits for the store. What comes of an order is told as a fact.
+the node itself never waits for the store. What comes of an order is told as a fact. The rows are
+kept in `roll.py`, the way to the store in `access.py`.
 """
 
-import os
-import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, TypeAlias
-from uuid import uuid4
 
-from jobhost.clock import microseconds
-from jobhost.errors import (
-    SchemaMismatch,
-    StoreBusy,
-    StoreError,
-    StoreGone,
-    StoreUnavailable,
-)
-from jobhost.events import Events, StoreTrouble
+from jobhost.errors import SchemaMismatch, StoreBusy, StoreError, StoreGone
+from jobhost.events import Events, StoreBack, StoreTrouble
+from jobhost.hosting.access import Access
 from jobhost.hosting.exits import Death
 from jobhost.hosting.facts import (
     Broken,
     Crewmate,
-    Entered,
     Fact,
-    HandedBack,
     LeasesLost,
     Renewed,
     Service,
     SetAside,
     Trouble,
 )
+from jobhost.hosting.roll import Roll
 from jobhost.store.passing import passes
 from jobhost.store.plan import Plan
-from jobhost.store.plans.nodes import (
-    Kind,
-    LiveNode,
-    NewNode,
-    Pulse,
-    Rescue,
-    RescueReport,
-    leave,
-    live_nodes,
-    register,
-)
+from jobhost.store.plans.nodes import Kind, LiveNode, Pulse, live_nodes
 from jobhost.store.plans.suspects import SUSPECT_BATCH, bring_back, set_aside
-from jobhost.store.seam import Presence, Session, Store
-from jobhost.version import VERSION
+from jobhost.store.seam import Store
 from jobhost.worker.back_off import BackOff
 from jobhost.worker.heartbeat import Heartbeat
-from jobhost.worker.rescuer import rescue_all
 
 _BACK_OFF_SECONDS: Final = (0.1, 5.0)
 """First and longest pause after a store error."""
 
 _REFUSED_SECONDS: Final = 0.1
 """Until a hand-back that was refused is tried again, after what else is to be done."""
-
-_LOST: Final = "lost its lease"
 
 _LAST_IN_LANE: Final = 2**62
 """Stands for the worker of those who are set aside with their whole task, who come after those
@@ -74,16 +50,6 @@ themselves."""
 
 
 _Order: TypeAlias = Callable[[], None]
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One row among the nodes, with its proof of life, and the process that it stands for."""
-
-    number: int
-    id: str
-    pid: int
-    presence: Presence
 
 
 class Registrar:
@@ -104,19 +70,16 @@ class Registrar:
         tell: Callable[[Fact], None],
         vitals: Callable[[], str | None],
     ) -> None:
-        self._store = store
+        self._access = Access(store)
+        self._roll = Roll(self._access, service, lease_seconds=lease_seconds, tell=tell)
         self._service = service
         self._lease_seconds = lease_seconds
         self._tell = tell
         self._vitals = vitals
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
-        self._session: Session | None = None
-        self._own: _Entry | None = None
         self._heartbeat: Heartbeat | None = None
-        self._crew: dict[int, tuple[Crewmate, _Entry]] = {}
-        self._former: list[_Entry] = []
+        self._heartbeat_fails = False
         self._leaving = threading.Event()
-        self._worker_name = f"{socket.gethostname()}:"
         self._thread = threading.Thread(target=self._run, name="jobhost-registrar", daemon=True)
 
     def start(self) -> None:
@@ -127,7 +90,7 @@ class Registrar:
 
     def enter(self, mate: Crewmate) -> None:
         """Enter a worker; Entered follows."""
-        self._orders.put(lambda: self._enter(mate))
+        self._orders.put(lambda: self._roll.enter(mate))
 
     def end(self, ticket: int, death: Death | None) -> None:
         """A worker's process is gone, and all that it left: HandedBack follows. None: it ended in
@@ -136,7 +99,7 @@ class Registrar:
 
     def enter_again(self, ticket: int, number: int) -> None:
         """The store does not know the lease of a worker under this number any more."""
-        self._orders.put(lambda: self._enter_again(ticket, number))
+        self._orders.put(lambda: self._roll.enter_again(ticket, number))
 
     def set_aside(self, tasks: tuple[str, ...]) -> None:
         """Waiting jobs of these tasks at the heads of the queues go through the lane: SetAside
@@ -147,12 +110,21 @@ class Registrar:
         """Those who wait only because of their task become ready again."""
         self._orders.put(lambda: self._bring_back(task))
 
+    def offer(self, store: Store) -> None:
+        """The same store by a newer address: taken when the present one fails."""
+        self._access.offer(store)
+        self._orders.put(self._heed_offer)
+
+    def is_held_up_by(self, pid: int) -> bool:
+        """Whether this process holds what every writer of the store has to wait for. Does not wait
+        for the store."""
+        return self._access.store.is_held_up_by(pid)
+
     def close(self) -> None:
         """Do what is still to be done, if the store takes it soon, and leave it."""
         self._orders.put(None)
         self._leaving.set()
-        if self._session is not None:
-            self._session.hurry(STORE_SECONDS)
+        self._access.hurry(STORE_SECONDS)
         self._thread.join(timeout=2 * STORE_SECONDS)
 
     # --- the thread
@@ -175,52 +147,38 @@ class Registrar:
             except (StoreGone, SchemaMismatch):
                 raise
             except StoreError as error:
-                if self._own is None and not (isinstance(error, StoreBusy) or passes(error)):
+                if self._roll.own is None and not (isinstance(error, StoreBusy) or passes(error)):
                     raise
                 pause = back_off.failed()
                 self._tell(Trouble(str(error), pause))
                 if self._leaving.wait(pause):
                     return None
+                self._change_address()
 
-    def _open(self) -> Session:
-        if self._session is None:
-            self._session = self._store.session()
-        return self._session
+    def _leave(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        try:
+            self._roll.leave()
+        except StoreError as error:
+            self._tell(Trouble(str(error), 0.0))
+        finally:
+            self._access.close()
 
-    def _new_entry(self, kind: Kind, pid: int, slots: int) -> _Entry:
-        session, entry_id = self._open(), uuid4().hex
-        try:
-            presence = self._store.attend(entry_id)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"the proof of life of this node cannot be made: {error}; check the folder"
-            ) from error
-        new = NewNode(
-            id=entry_id,
-            host=socket.gethostname(),
-            pid=pid,
-            version=VERSION,
-            slots=slots,
-            queues=[] if kind is Kind.LANE else self._service.queues,
-            tasks=self._service.tasks,
-            lease_us=microseconds(self._lease_seconds),
-            kind=kind,
-            supervisor=None if kind is Kind.NODE or self._own is None else self._own.number,
-        )
-        try:
-            number = session.write(lambda: register(new))
-        except BaseException:
-            presence.release()
-            raise
-        return _Entry(number, entry_id, pid, presence)
+    # --- the leases
 
     def _enter_node(self) -> None:
-        self._own = self._new_entry(Kind.NODE, os.getpid(), 0)
-        number = self._own.number
+        self._renew(self._roll.enter_node())
+
+    def _renew(self, number: int) -> None:
+        """Renew the leases of the node with this number, and of its workers, from now on."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         events = Events()
         events.subscribe(StoreTrouble, self._hear_trouble)
+        events.subscribe(StoreBack, self._hear_of_end)
         self._heartbeat = Heartbeat(
-            self._store,
+            self._access.store,
             number,
             lease_seconds=self._lease_seconds,
             events=events,
@@ -230,88 +188,46 @@ class Registrar:
         )
         self._heartbeat.start()
 
+    def _hear(self, pulse: Pulse) -> None:
+        """Called from the heartbeat's thread."""
+        self._tell(Renewed(pulse))
+        self._orders.put(lambda: self._roll.miss(pulse.family))
+
     def _hear_trouble(self, event: StoreTrouble) -> None:
+        """Called from the heartbeat's thread, once for each trouble."""
         self._tell(Trouble(event.error, event.retry_seconds or 0.0))
+        self._heartbeat_fails = True
+        self._orders.put(self._heed_offer)
 
-    def _enter(self, mate: Crewmate) -> None:
-        entry = self._new_entry(mate.kind, mate.pid, mate.slots)
-        self._crew[mate.ticket] = (mate, entry)
-        self._tell(Entered(mate.ticket, entry.number, entry.id))
+    def _hear_of_end(self, event: StoreBack) -> None:
+        """Called from the heartbeat's thread: it works again."""
+        self._heartbeat_fails = False
 
-    def _end(self, ticket: int, death: Death | None) -> None:
-        if ticket not in self._crew:
-            return  # the node is leaving, and the store was not there to enter it
-        _, entry = self._crew[ticket]
-        cause = "stopped" if death is None else death.cause
-        report = self._rescue(
-            entry, died=True, cause=cause, own_doing=death is not None and death.own_doing
-        )
-        if report.refused and not self._leaving.wait(_REFUSED_SECONDS):
-            # The node itself has lost its lease: it is about to be entered anew, and then may.
-            self._orders.put(lambda: self._end(ticket, death))
-            return
-        del self._crew[ticket]
-        entry.presence.release()
-        self._store.forget_node(entry.id)
-        self._tell(HandedBack(ticket, report))
+    def _heed_offer(self) -> None:
+        """The heartbeat has a connection of its own, which may fail where others still stand."""
+        if self._heartbeat_fails:
+            self._change_address()
 
-    def _enter_again(self, ticket: int, number: int) -> None:
-        """Only once for each number that was lost, however many have noticed."""
-        if ticket not in self._crew or self._crew[ticket][1].number != number:
-            return
-        mate, former = self._crew[ticket]
-        self._enter(mate)
-        self._former.append(former)
-        self._drop_former()
+    def _change_address(self) -> None:
+        if self._access.change() and self._roll.own is not None:
+            self._heartbeat_fails = False
+            self._renew(self._roll.own.number)
 
     def _enter_all_again(self, lost: int) -> None:
         """Everything that ran on this node belongs to others now."""
-        former = self._own
-        if former is None or former.number != lost:
+        if self._roll.own is None or self._roll.own.number != lost:
             return
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
         self._enter_node()
-        self._former.append(former)
         self._tell(LeasesLost())
-        for ticket, (_, entry) in self._crew.items():
-            self.enter_again(ticket, entry.number)
-        self._orders.put(self._drop_former)
+        for ticket, number in self._roll.members():
+            self.enter_again(ticket, number)
+        self._orders.put(self._roll.drop_former)
 
-    def _drop_former(self) -> None:
-        """Let go of rows whose lease is lost, and take over what is left in their name. One whose
-        lease is live after all was renewed with the rest: it ends all the same, since its worker
-        has another by now."""
-        while self._former:
-            former = self._former[0]
-            report = self._rescue(former, died=False)
-            if report.refused:
-                report = self._rescue(former, died=True, cause=_LOST, own_doing=False)
-            if report.refused:
-                return  # without a lease of this node's own; the next heartbeat asks again
-            self._former.remove(former)
-            former.presence.release()
+    def _end(self, ticket: int, death: Death | None) -> None:
+        if not self._roll.end(ticket, death) and not self._leaving.wait(_REFUSED_SECONDS):
+            self._orders.put(lambda: self._end(ticket, death))
 
-    def _rescue(
-        self, entry: _Entry, *, died: bool, cause: str = "", own_doing: bool | None = None
-    ) -> RescueReport:
-        if self._own is None:
-            return RescueReport()
-        order = Rescue(
-            node=entry.number,
-            worker=self._worker_name + str(entry.pid),
-            rescuer=self._own.number,
-            died=died,
-            cause=cause,
-            own_doing=own_doing,
-        )
-        return self._carry_out(order)
-
-    def _carry_out(self, order: Rescue) -> RescueReport:
-        total = rescue_all(self._open(), order)
-        if total.returned or total.cleared:
-            self._store.announce()
-        return total
+    # --- tasks that kill workers
 
     def _set_aside(self, tasks: tuple[str, ...]) -> None:
         queues = self._service.queues
@@ -320,66 +236,23 @@ class Registrar:
     def _forgive(self) -> None:
         """What former nodes have set aside as a whole gets another chance if none of them lives:
         this one may have better code."""
-        living = self._open().read(live_nodes)
+        living = self._access.session().read(live_nodes)
         if any(one.kind is Kind.NODE and not one.lapsed for one in living if not self._is_own(one)):
             return
         for task in self._service.tasks:
             self._bring_back(task)
 
     def _is_own(self, node: LiveNode) -> bool:
-        return self._own is not None and node.number == self._own.number
+        return self._roll.own is not None and node.number == self._roll.own.number
 
     def _bring_back(self, task: str) -> None:
         if self._in_batches(lambda: bring_back(task)):
-            self._store.announce()
+            self._access.store.announce()
 
     def _in_batches(self, make: Callable[[], Plan[int]]) -> int:
         """Run a plan that moves a batch until one is not full; how many it moved."""
         moved, batch = 0, SUSPECT_BATCH
         while batch >= SUSPECT_BATCH and not self._leaving.is_set():
-            batch = self._open().write(make)
+            batch = self._access.session().write(make)
             moved += batch
         return moved
-
-    def _hear(self, pulse: Pulse) -> None:
-        """Called from the heartbeat's thread."""
-        self._tell(Renewed(pulse))
-        self._orders.put(lambda: self._miss(pulse.family))
-
-    def _miss(self, family: frozenset[int]) -> None:
-        """Workers whose row somebody else has ended get another one. Rows that nobody knows end: an
-        answer of the store was lost when they were made."""
-        self._drop_former()
-        newest = max(family, default=0)
-        for ticket, (_, entry) in list(self._crew.items()):
-            if entry.number < newest and entry.number not in family:
-                self._enter_again(ticket, entry.number)
-        if self._own is None:
-            return
-        known = {self._own.number, *(entry.number for _, entry in self._crew.values())}
-        for number in family - known:
-            self._carry_out(
-                Rescue(
-                    node=number,
-                    worker=f"{self._worker_name}?",
-                    rescuer=self._own.number,
-                    died=True,
-                    cause=_LOST,
-                    own_doing=False,
-                )
-            )
-
-    def _leave(self) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-        try:
-            if self._session is not None and self._own is not None:
-                number = self._own.number
-                self._session.write(lambda: leave(number))
-                self._own.presence.release()
-        except StoreError as error:
-            self._tell(Trouble(str(error), 0.0))
-        finally:
-            if self._session is not None:
-                self._session.close()
-            self._store.close()

@@ -26,11 +26,13 @@ class Readable(Protocol):
 class Wake:
     """Counts the signals that ask for a stop, and wakes the main thread.
 
-    `stops` counts them; a broken store raises it too.
+    `stops` counts them. `hung_up`: the terminal has closed. That is told more than once, by the
+    kernel and by the shell, so it counts once and means no haste.
     """
 
     def __init__(self) -> None:
         self.stops = 0
+        self.hung_up = False
         self._end, self._waker = socket.socketpair()
         for end in (self._end, self._waker):
             end.settimeout(0.0)
@@ -52,12 +54,20 @@ class Wake:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """While the block runs, signals are counted and end the wait. Only in the main thread."""
+        """While the block runs, signals are counted and end the wait. Only in the main thread.
+
+        A node that was started with SIGHUP ignored, as by `nohup`, goes on ignoring it.
+        """
 
         def stop(number: int, frame: object) -> None:
             self.stops += 1
 
+        def hang_up(number: int, frame: object) -> None:
+            self.hung_up = True
+
         before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         fd_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         try:

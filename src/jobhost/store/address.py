@@ -83,6 +83,19 @@ def _open_postgres(url: str, clock: Clock) -> Store:
     return PostgresStore(url, clock)
 
 
+def from_anywhere(url: str, store: Store) -> str:
+    """The same address for a process that works in another folder.
+
+    Args:
+        url: As it was given, secrets included.
+        store: What was opened from it.
+    """
+    if not url.startswith("sqlite:"):
+        return url
+    options = urlsplit(url).query
+    return f"{store.url}?{options}" if options else store.url
+
+
 def without_password(url: str) -> str:
     """An address as it may be shown."""
     return _PASSWORD.sub(r"\1\2***", url)

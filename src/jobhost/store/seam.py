@@ -192,6 +192,11 @@ class Store(Protocol):
         """Clear away what a rescued node left beside the store."""
         ...
 
+    def is_held_up_by(self, pid: int) -> bool:
+        """Whether this process of this machine holds what every writer has to wait for, as far as
+        that can be told without waiting."""
+        ...
+
     def close(self) -> None:
         """Close all connections. Idempotent; the store opens again when used."""
         ...

@@ -98,7 +98,7 @@ class Drainer:
                 job=stuck.describe().id,
                 task=stuck.task.name,
                 waited_seconds=self._config.cancel_grace_seconds,
-                stack=stack_of_job(stuck, self._held.executor.loop_thread.ident),
+                stack=stack_of_job(stuck, self._held.executor.job_loop.thread.ident),
             )
         )
         self._step(Signal.RETIRE, now)

@@ -7,48 +7,36 @@ raises gets past `_end`: every attempt ends in an outcome, and the worker lives.
 
 import asyncio
 import contextvars
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
-from typing import Any, Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final
 
 from jobhost.durations import format_seconds
-from jobhost.errors import LeaseLost
-from jobhost.events import AttemptFailed, Events, FailedLate
+from jobhost.events import Events
 from jobhost.host.current import enter_job
 from jobhost.host.kinds import Kind
 from jobhost.host.registry import Registry
 from jobhost.host.task import Task
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import Options, resolve
-from jobhost.jobs.outcomes import (
-    COMPLETED,
-    Crashed,
-    DeadLettered,
-    Failed,
-    Outcome,
-    Settlement,
-    Succeeded,
-    decide,
-)
+from jobhost.jobs.outcomes import DeadLettered, Outcome
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
-from jobhost.jobs.states import State
 from jobhost.worker.commands import CommandJobs
 from jobhost.worker.completion import Completion
 from jobhost.worker.config import WorkerConfig
 from jobhost.worker.execution import Execution
+from jobhost.worker.job_loop import JobLoop
 from jobhost.worker.outbox import Outbox
-from jobhost.worker.processes import ProcessJobs, ProcessPool
-from jobhost.worker.returned import outcome_of_value, require_run
+from jobhost.worker.record import Recording
 from jobhost.worker.threads import JobThreads
-from jobhost.worker.turns import Turns
-from jobhost.worker.verdict import Stop, describe, outcome_of, outcome_of_stuck
+from jobhost.worker.verdict import Stop, describe, outcome_of_stuck
+
+if TYPE_CHECKING:
+    from jobhost.worker.processes import ProcessPool
 
 _Policy = tuple[Task[..., Any, Any], Retry, float | None]
 _STARTS_A_TURN: Final = 125
@@ -84,58 +72,47 @@ class Executor:
         self._wiring = wiring
         self._slots = config.concurrency
         self._outbox = outbox
-        self._events = events
         self._running: dict[tuple[int, int], Execution] = {}
         self._policies: dict[tuple[str, str], _Policy] = {}
         self._threads: JobThreads[Execution] = JobThreads(self._slots, self._run_plain)
-        self._pool = ProcessPool(config.job_processes, config.max_jobs_per_process)
         bytes_max = wiring.payload_bytes_max
-        self._processes = ProcessJobs(self._pool, bytes_max=bytes_max, expire=self.expire)
+        self._pool: ProcessPool | None = None
         self._commands = CommandJobs(
             grace_seconds=config.cancel_grace_seconds, bytes_max=bytes_max, expire=self.expire
         )
         self._in_thread: dict[Kind, Callable[[Execution], None]] = {
             Kind.THREAD: self._run_in_context,
-            Kind.PROCESS: partial(self._run_outside, self._processes.run),
             Kind.COMMAND: partial(self._run_outside, self._commands.run),
         }
-        self.turns = Turns()
-        self._loop = asyncio.SelectorEventLoop(self.turns)
-        self._loop_thread = threading.Thread(
-            target=self._run_loop, name="jobhost-loop", daemon=True
-        )
+        if any(task.kind is Kind.PROCESS for task in tasks):
+            self._in_thread[Kind.PROCESS] = self._with_pool(config, bytes_max)
+        self._job_loop = JobLoop(self._call_loop_no_more)
+        self._loop = self._job_loop.loop
+        self._recording = Recording(events, bytes_max=bytes_max)
         self._complete = self._completion
         self._flush_is_due = False
-        self._closing = False
         self.ended_count = 0
 
     def start(self) -> None:
         """Start the loop thread."""
-        self._loop_thread.start()
+        self._job_loop.start()
 
     def close(self) -> None:
         """Stop the loop thread, if it still answers, let idle job threads end, and kill the
         processes of jobs."""
-        self._pool.close()
+        if self._pool is not None:
+            self._pool.close()
         self._threads.close()
-        self._closing = True
-        # One turn later: what a cancel in this turn has woken still runs.
-        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.stop)
-        self._loop_thread.join(timeout=1.0)
+        self._job_loop.close()
 
     def join(self, timeout_seconds: float) -> None:
         """After `close`: wait at the most so long for the job threads to end."""
         self._threads.join(timeout_seconds)
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop of the jobs, whose `turns` can be watched."""
-        return self._loop
-
-    @property
-    def loop_thread(self) -> threading.Thread:
-        """The thread that runs it."""
-        return self._loop_thread
+    def job_loop(self) -> JobLoop:
+        """The event loop of the jobs, whose turns can be watched."""
+        return self._job_loop
 
     @property
     def free_slots(self) -> int:
@@ -208,9 +185,8 @@ class Executor:
         self._await_killed()
         for execution in self.running:
             if execution.stop is not Stop.LOST and not execution.completed:
-                left.append(
-                    self._settle(execution, outcome_of_stuck(execution.stop, execution.stop_reason))
-                )
+                outcome = outcome_of_stuck(execution.stop, execution.stop_reason)
+                left.append(self._recording.settled(execution, outcome))
                 execution.ask_to_stop(Stop.LOST, "the worker is leaving")
         return left
 
@@ -241,22 +217,20 @@ class Executor:
         """A job whose envelope cannot be read: dead with that reason, and the worker goes on."""
         execution = self._prepare(delivery._replace(envelope=None))
         outcome = DeadLettered(reason="its options cannot be read", error=describe(error))
-        self._outbox.put(self._settle(execution, outcome))
+        self._outbox.put(self._recording.settled(execution, outcome))
 
-    def _run_loop(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        stopped = False
-        try:
-            while not stopped:
-                # A task that a job started may raise these two; the loop passes them on, and
-                # only the job that wanted to end the program should be the worse for it.
-                # One that stops the loop would stop its siblings: only `close` may.
-                with suppress(SystemExit, KeyboardInterrupt):
-                    self._loop.run_forever()
-                    stopped = self._closing
-        finally:
-            self._flush_is_due = True  # a coroutine that outlives the loop must not call it
-            self._loop.close()
+    def _with_pool(self, config: WorkerConfig, bytes_max: int) -> Callable[[Execution], None]:
+        """For workers that know a task with processes of its own, and only for those: what that
+        needs of the standard library costs a process more than half a MiB."""
+        from jobhost.worker.processes import ProcessJobs, ProcessPool  # noqa: PLC0415
+
+        self._pool = ProcessPool(config.job_processes, config.max_jobs_per_process)
+        jobs = ProcessJobs(self._pool, bytes_max=bytes_max, expire=self.expire)
+        return partial(self._run_outside, jobs.run)
+
+    def _call_loop_no_more(self) -> None:
+        """A coroutine that outlives the loop must not call it."""
+        self._flush_is_due = True
 
     def _start_on_loop(self, executions: list[Execution]) -> None:
         """Start the first of them in this turn of the loop, the rest in the next ones: while they
@@ -274,7 +248,7 @@ class Executor:
     def _end_unbegun(self, execution: Execution) -> None:
         if execution.key in self._running:
             error = asyncio.CancelledError("cancelled before it began")
-            self._end(execution, self._raised(execution, error))
+            self._end(execution, self._recording.raised(execution, error))
             self._outbox.flush()
 
     async def _run_async(self, execution: Execution) -> None:
@@ -284,9 +258,9 @@ class Executor:
             value: Any = execution.task.function(*args, **kwargs)
             if isawaitable(value):  # a decorator may have awaited it already
                 value = await value
-            ended = self._returned(execution, value)
+            ended = self._recording.returned(execution, value)
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
-            ended = self._raised(execution, error)
+            ended = self._recording.raised(execution, error)
         self._end(execution, ended)
         if not self._flush_is_due:
             self._flush_is_due = True
@@ -306,21 +280,17 @@ class Executor:
         enter_job(execution.describe)
         try:
             args, kwargs = self._begin(execution)
-            ended = self._returned(execution, execution.task.function(*args, **kwargs))
+            ended = self._recording.returned(execution, execution.task.function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
-            ended = self._raised(execution, error)
+            ended = self._recording.raised(execution, error)
         self._end(execution, ended)
 
     def _run_outside(self, run: Callable[[Execution], Outcome], execution: Execution) -> None:
         """A job in a process of its own; the thread only waits for it."""
         try:
-            outcome = run(execution)
-            if isinstance(outcome, Succeeded):
-                ended = execution.ended(COMPLETED, outcome.result)
-            else:
-                ended = self._settle(execution, outcome)
+            ended = self._recording.settled(execution, run(execution))
         except BaseException as error:  # noqa: BLE001 - the boundary: everything is recorded
-            ended = self._raised(execution, error)
+            ended = self._recording.raised(execution, error)
         self._end(execution, ended)
 
     def _begin(self, execution: Execution) -> tuple[list[Any], dict[str, Any]]:
@@ -330,29 +300,6 @@ class Executor:
         arguments = execution.task.signature.decode(execution.delivery.payload)
         execution.begin()
         return arguments
-
-    def _returned(self, execution: Execution, value: Any) -> Ended:
-        """The record of an attempt that returned."""
-        require_run(value)
-        if execution.completed:
-            if value is not None and value != execution.result:
-                raise TypeError("the task returned another value than its transaction's result")
-            return execution.ended(COMPLETED)
-        signature = execution.task.signature
-        outcome = outcome_of_value(value, signature, self._wiring.payload_bytes_max)
-        if isinstance(outcome, Succeeded):
-            return execution.ended(COMPLETED, outcome.result)
-        return self._settle(execution, outcome)
-
-    def _raised(self, execution: Execution, error: BaseException) -> Ended:
-        """The record of an attempt that raised."""
-        if execution.completed:
-            self._report_late(execution, error)
-            return execution.ended(COMPLETED)
-        stop, reason, began = execution.stop, execution.stop_reason, execution.started > 0
-        outcome = outcome_of(error, stop, reason, began=began)
-        # The store has refused its completion: the recorder hears the same, and tells the loss.
-        return self._settle(execution, outcome, quiet=isinstance(error, LeaseLost))
 
     def _end(self, execution: Execution, ended: Ended) -> None:
         """Put the attempt into the outbox, then free the slot: never the other way round, so
@@ -364,38 +311,3 @@ class Executor:
         elif execution.stop is not Stop.LOST:
             self._outbox.put(ended)
         del self._running[execution.key]
-
-    def _settle(self, execution: Execution, outcome: Outcome, *, quiet: bool = False) -> Ended:
-        chance = random.random()
-        settlement = decide(outcome, execution.counts, execution.retry, chance)
-        failed = isinstance(outcome, Failed | Crashed)
-        if not quiet and (failed or settlement.target is State.DEAD):
-            self._report(execution, settlement)
-        return execution.ended(settlement)
-
-    def _report_late(self, execution: Execution, error: BaseException) -> None:
-        if execution.stop is None:
-            said = describe(error)
-            self._events.emit(
-                FailedLate(
-                    job=UUID(bytes=execution.delivery.id),
-                    task=execution.delivery.task,
-                    error=f"{said.type}: {said.message}",
-                    traceback=said.traceback,
-                )
-            )
-
-    def _report(self, execution: Execution, settlement: Settlement) -> None:
-        if execution.stop is not Stop.LOST and self._events.wants(AttemptFailed):
-            error = settlement.error
-            again = settlement.target is not State.DEAD
-            self._events.emit(
-                AttemptFailed(
-                    job=UUID(bytes=execution.delivery.id),
-                    task=execution.delivery.task,
-                    outcome=settlement.label,
-                    error=f"{error.type}: {error.message}" if error else settlement.reason or "",
-                    retry_seconds=settlement.delay_us / 1_000_000 if again else None,
-                    traceback=error.traceback if error else "",
-                )
-            )

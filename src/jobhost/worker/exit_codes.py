@@ -1,4 +1,8 @@
-"""The exit codes of a supervised worker: what it says by them, and its node reads."""
+"""The exit codes of a supervised worker: what it says by them, and its node reads.
+
+Of an end in order the worker says the code to its node before it ends, in a `Goodbye`: a job may
+end the process with any code it likes.
+"""
 
 from enum import IntEnum
 
@@ -7,7 +11,7 @@ class WorkerExit(IntEnum):
     """Exit codes with which a supervised worker says why it ended."""
 
     STOPPED = 0
-    """It was asked to stop, and did. Unasked this is no end in order: a job ended the process."""
+    """It was asked to stop, and did."""
     AT_ONCE = 70
     """It was asked to stop twice, and not everything was recorded."""
     ORPHANED = 72

@@ -1,30 +1,42 @@
-"""Keeps one process of a job and all that it starts: a program of its own, in isolation.
+"""Keeps one process and all that it starts: a program of its own, in isolation.
 
-    keeper.py WORKER REPORT child LINK        a process that runs one job after the other
-    keeper.py WORKER REPORT run PROGRAM ...   a command
+    keeper.py WORKER REPORT child LINK                a process that runs one job after the other
+    keeper.py WORKER REPORT run PROGRAM ...           a command
+    keeper.py NODE REPORT worker LINK PROGRAM ...     a worker
 
-The worker starts it as a fresh interpreter. It forks before anything else was imported, and has
-no threads: the child becomes the job's process, in a session of its own, and the parent watches
+Worker or node start it as a fresh interpreter. It forks before anything else was imported, and has
+no threads: the child becomes the kept process, in a session of its own, and the parent watches
 it. As a subreaper it is the parent of every orphan below it, whatever session that has, and of
-nothing else: so what the job leaves is known for certain, and killed. Then it writes to REPORT
+nothing else: so what a job leaves is known for certain, and killed. Then it writes to REPORT
 how the process ended, and exits.
 
-Signals to the keeper: USR1 asks the job's process group to end (SIGTERM), USR2 kills everything.
-The kernel sends USR2 when the worker dies. SIGTERM and SIGINT, which may go to all processes of
-a service or a terminal, are for the worker to judge.
+With a worker it is there to reap the orphans that its jobs make as long as it lives: the worker
+itself could not tell them from children whose end some code of the user's still waits for. It
+writes the worker's pid to REPORT, and ends as the worker has ended; what is left then is for the
+node to find, or killed here if the node is dead. See there for signals to it (`_keep_worker`).
 
-It imports nothing of jobhost, so that it starts in milliseconds and stays small.
+Signals to the keeper of a job: USR1 asks the job's process group to end (SIGTERM), USR2 kills
+everything. The kernel sends USR2 when the worker dies. SIGTERM and SIGINT, which may go to all
+processes of a service or a terminal, are for the worker to judge.
+
+It imports nothing of jobhost, and little else, so that it starts in milliseconds and stays small:
+`typing` and `contextlib` alone would make it half as large again.
 """
+
+from __future__ import annotations
 
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 _ASK: Final = signal.SIGUSR1
@@ -49,15 +61,17 @@ _NOT_STARTED: Final = 127
 
 def main() -> None:
     """Start the process, watch it, clear away what it leaves, and report."""
-    worker, report = int(sys.argv[1]), int(sys.argv[2])
+    starter, report = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(report, False)  # noqa: FBT003 - as it is
     for number in _HEARD:
         signal.signal(number, _nothing)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _prctl(_PR_SET_PDEATHSIG, _KILL)
-    if os.getppid() != worker:
+    if os.getppid() != starter:
         return
+    if signal.SIGTERM in signal.sigpending() and sys.argv[3] == "worker":
+        _end_by(signal.SIGTERM)
     keeper = os.getpid()
     kept = os.fork()
     if kept == 0:
@@ -65,22 +79,25 @@ def main() -> None:
         if sys.argv[3] == "child":
             _serve(int(sys.argv[4]), report)
         else:
-            _run(sys.argv[4:], report)
+            _run(sys.argv[4 if sys.argv[3] == "run" else 5 :], report)
         return
-    if sys.argv[3] == "child":
+    if sys.argv[3] != "run":
         os.close(int(sys.argv[4]))
-    status = _clear_away(kept, _watch(kept, worker))
+    if sys.argv[3] == "worker":
+        _keep_worker(kept, starter, report)
+        return
+    status = _clear_away(kept, _watch(kept, starter))
     code = "" if status is None else os.waitstatus_to_exitcode(status)
     os.write(report, f"ended {code}\n".encode())
 
 
-def _watch(kept: int, worker: int) -> int | None:
+def _watch(kept: int, starter: int) -> int | None:
     """Until the process has ended: its wait status. None: it is to be killed."""
     if sys.platform != "linux":
         signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
     while True:
         number = signal.sigwait(_HEARD)
-        if number == _KILL or os.getppid() != worker:
+        if number == _KILL or os.getppid() != starter:
             return None
         if number == _ASK:
             _kill(os.killpg, kept, signal.SIGTERM)
@@ -88,13 +105,56 @@ def _watch(kept: int, worker: int) -> int | None:
             return status
 
 
+def _keep_worker(kept: int, node: int, report: int) -> None:
+    """Until the worker has ended, or the node.
+
+    SIGTERM is for a worker whose pid the node does not know yet: it is passed on. Once the node
+    knows that, it sends signals there; so the worker is not reaped here: as long as the node has
+    not read this end, its pid means no other process.
+    """
+    os.write(report, f"{kept}\n".encode())
+    if signal.SIGTERM in signal.sigpending():
+        _kill(os.kill, kept, signal.SIGTERM)
+    while True:
+        signal.sigwait(_HEARD)
+        if os.getppid() != node:
+            _clear_away(kept, None)
+            return
+        if (ended := _reap_orphans(kept)) is None:
+            continue
+        if ended.si_code == os.CLD_EXITED:
+            os._exit(ended.si_status)
+        _end_by(ended.si_status)
+
+
+def _reap_orphans(kept: int) -> os.waitid_result | None:
+    """Reap what has ended, but for the kept process; how that has ended, if it has."""
+    look = os.WEXITED | os.WNOHANG
+    if ended := os.waitid(os.P_PID, kept, look | os.WNOWAIT):
+        return ended
+    while (ended := os.waitid(os.P_ALL, 0, look | os.WNOWAIT)) and ended.si_pid != kept:
+        os.waitid(os.P_PID, ended.si_pid, look)
+    return ended
+
+
+def _end_by(number: int) -> None:
+    """End by this signal, as another process has, and leave no second image of memory behind."""
+    _prctl(_PR_SET_DUMPABLE, 0)
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)
+
+
 def _reap(kept: int) -> int | None:
     """Reap what has ended; the wait status of the kept process if it is among that."""
     found = None
-    with suppress(ChildProcessError):
+    try:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             if ended[0] == kept:
                 found = ended[1]
+    except ChildProcessError:
+        pass  # there are none left
     return found
 
 

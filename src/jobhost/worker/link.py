@@ -10,6 +10,7 @@ from jobhost.store.plans.nodes import News
 from jobhost.worker.descendants import kill_all_below
 from jobhost.worker.exit_codes import WorkerExit
 from jobhost.worker.wire import (
+    Goodbye,
     Hello,
     LeaveOut,
     Lost,
@@ -42,6 +43,7 @@ class Link:
         self._welcome: Welcome | None = None
         self._taken: Welcome | None = None
         self._hurried = False
+        self._is_ready = False
         self._on_lost: Callable[[], None] = _nothing
         self._on_news: Callable[[News], None] = _nothing
         self.left_out: Collection[str] = ()
@@ -53,8 +55,14 @@ class Link:
         threading.Thread(target=self._serve, name="jobhost-link", daemon=True).start()
 
     def say_ready(self) -> None:
-        """The first turn is done."""
-        self._wire.send(Ready())
+        """The first turn is done. Said once, however often this is called."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._wire.send(Ready())
+
+    def say_goodbye(self, code: WorkerExit) -> None:
+        """This process ends with that code next, in order."""
+        self._wire.send(Goodbye(code=code))
 
     def lose(self, number: int) -> None:
         """The store does not know this number's lease any more: ask for another."""

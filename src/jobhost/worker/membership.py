@@ -53,6 +53,10 @@ class Member(Protocol):
         """Tasks that this worker must not claim."""
         ...
 
+    def began(self) -> None:
+        """A turn was taken, and the next one may claim. Repeating is harmless."""
+        ...
+
     def lose(self) -> None:
         """The lease has ended: leave a note of it. From any thread."""
         ...
@@ -123,6 +127,9 @@ class Membership:
         """The lease has ended: leave a note of it. From any thread."""
         self.lost = True
         self.bell.ring()
+
+    def began(self) -> None:
+        """Nobody waits to hear that."""
 
     def take_news(self) -> News | None:
         """What the last heartbeat has told, once."""

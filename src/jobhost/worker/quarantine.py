@@ -1,9 +1,9 @@
 """Runs suspects: one at a time, and each alone in this process.
 
 In the lane of a node that is all that a worker does; it ends when no suspect is left. A worker
-that no node supervises does it between its other jobs, where no node takes care of the suspects:
-at once when it has nothing else to do, or else it claims nothing until what runs has ended, but
-never for long.
+that no node supervises does it between its other jobs, with suspects of which no living node takes
+care: at once when it has nothing else to do, or else it claims nothing until what runs has ended,
+but never for long. Which suspects are whose is decided in `store/plans/suspects.py`.
 """
 
 import json
@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jobhost.store.plan import Plan, Statement
-from jobhost.store.plans.suspects import claim_suspect
+from jobhost.store.plans.suspects import claim_suspect, suspect_waits
 from jobhost.store.seam import Session
 from jobhost.worker.holdings import Holdings
 from jobhost.worker.membership import Member
@@ -126,7 +125,7 @@ class Quarantine:
                 self._hold = HoldBack(now)
             return
         if self._hold.may_begin(now):
-            if not self._session.write(lambda: _waits(self._tasks)):
+            if not self._session.write(lambda: suspect_waits(member.number, self._tasks)):
                 member.suspects = False
                 return
             self._hold = HoldBack(now)
@@ -142,9 +141,3 @@ class Quarantine:
             return False
         self._held.executor.accept([delivery])
         return True
-
-
-def _waits(tasks: str) -> Plan[bool]:
-    """Whether there is a suspect of these tasks, so that it is worth holding back for."""
-    found = yield Statement("claim_suspect", {"tasks": tasks})
-    return found.first is not None

@@ -12,10 +12,12 @@ and a claim of the dead may have been committed behind its back.
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from jobhost.events import Events, WorkerRescued
 from jobhost.store.plans.nodes import LiveNode, Rescue, RescueReport, live_nodes, orphans, rescue
+from jobhost.store.plans.suspects import SUSPECT_BATCH, clear
 from jobhost.store.seam import Session, Store
 
 LOOK_SECONDS: Final = 0.1
@@ -61,18 +63,17 @@ class Rescuer:
         self._watched_until = -math.inf
         self._lapsed_since: dict[int, float] = {}
 
-    def run_once(self, me: int, *, leases: bool = False) -> int:
+    def run_once(self, me: int) -> int:
         """One look. Returns how many jobs were taken over.
 
         Args:
             me: The number of the node that rescues; its lease gives the right to.
-            leases: Look at leases now, and not only once per heartbeat.
         """
         now = self._monotonic()
         rescued = 0
         if dead := self._store.dead_nodes():
             rescued += self._bury(dead, me)
-        if leases or now >= self._next_lease_look:
+        if now >= self._next_lease_look:
             rescued += self._look_at_leases(me, now)
         return rescued
 
@@ -131,10 +132,17 @@ class Rescuer:
 
 
 def rescue_all(session: Session, order: Rescue) -> RescueReport:
-    """Carry out a rescue, in as many transactions as it takes. Raises StoreError."""
+    """Carry out a rescue, and clear whom it has shown to be innocent, in as many transactions as it
+    takes. Raises StoreError; suspects that were not cleared by then run alone."""
     total = RescueReport()
     while True:
         report = session.write(lambda: rescue(order))
         total += report
         if not report.more:
-            return total
+            break
+    former, cleared = total.to_clear, total.cleared
+    batch = 0 if former is None else SUSPECT_BATCH
+    while batch >= SUSPECT_BATCH:
+        batch = session.write(lambda: clear(former))
+        cleared += batch
+    return replace(total, cleared=cleared, to_clear=None)

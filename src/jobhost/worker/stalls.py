@@ -33,7 +33,7 @@ class StallWatch:
 
     def __init__(self, executor: Executor, events: Events, *, stall_seconds: float) -> None:
         self._executor = executor
-        self._turns = executor.turns
+        self._turns = executor.job_loop.turns
         self._events = events
         self._stall_seconds = stall_seconds
         self._closing = threading.Event()
@@ -79,8 +79,8 @@ class StallWatch:
 
     def _look_closer(self) -> tuple[UUID | None, str, str]:
         """Which job is being stepped, of which task, and where it is."""
-        stepped = asyncio.current_task(self._executor.loop)
-        stack = stack_of_loop(self._executor.loop_thread.ident)
+        stepped = asyncio.current_task(self._executor.job_loop.loop)
+        stack = stack_of_loop(self._executor.job_loop.thread.ident)
         for execution in self._executor.running:
             if stepped is not None and execution.handle is stepped:
                 return UUID(bytes=execution.delivery.id), execution.task.name, stack

@@ -87,6 +87,7 @@ class StoreLoop:
         self._store = store
         self._join = join or self._register
         self._unsupervised = join is None
+        self._may_claim = self._unsupervised
         self._events = events
         self._first = first
         names = [task.name for task in tasks]
@@ -179,6 +180,7 @@ class StoreLoop:
                 try:
                     if self._turn():
                         self._works()
+                        self._begin()
                     else:
                         self._sleep()
                     self._back_off.succeeded()
@@ -199,6 +201,13 @@ class StoreLoop:
         except StoreError as error:
             self._wait_for_store(error)
 
+    def _begin(self) -> None:
+        """A supervised worker takes a turn without claiming before its node counts on it: so it is
+        proven that it works, and the first job cannot end it before that was said."""
+        if not self._may_claim and not self._member.lost:
+            self._may_claim = True
+            self._member.began()
+
     def _turn(self) -> bool:
         """Whatever is due. False: nothing was, sleep.
 
@@ -216,7 +225,8 @@ class StoreLoop:
         if self._upkeep.rescuer.set_aside and self._unsupervised:
             self._upkeep.rescuer.set_aside = False
             self._member.suspects = True  # a heartbeat would tell so much later
-        claims = self._drainer.claims
+        claims = self._drainer.claims and self._may_claim
+        self._claimer.rung |= not self._may_claim
         hungry, held_back = self._claimer.asks(claims=claims), self._quarantine.holds_back
         worked = self._quarantine.run_if_due(self._member, now, claims=claims, hungry=hungry)
         if held_back and not self._quarantine.holds_back:

@@ -47,12 +47,15 @@ class Supervised:
                 tasks=len(profile.tasks),
             )
         )
-        link.say_ready()
 
     @property
     def left_out(self) -> Collection[str]:
         """Tasks that this worker must not claim."""
         return self._link.left_out
+
+    def began(self) -> None:
+        """A turn was taken: the node may count on this worker."""
+        self._link.say_ready()
 
     def lose(self) -> None:
         """The store says that the lease has ended: have the node enter this worker again."""

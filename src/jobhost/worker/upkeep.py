@@ -1,17 +1,25 @@
 """What a worker does for the store and all who share it, beside its own jobs: it takes over from
-the dead, and makes jobs ready when they are due."""
+the dead, makes jobs ready when they are due, and forgets nodes that ended long ago."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from jobhost.events import Events
-from jobhost.store.plans.nodes import News
+from jobhost.store.plans.nodes import PRUNE_BATCH, News, prune
 from jobhost.store.seam import Session, Store
 from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
 from jobhost.worker.stager import Stager
 
+PRUNE_SECONDS: Final = 3600.0
+"""Pause between looks for nodes to forget, of which the first comes with a worker's start: who is
+replaced time and again makes rows the fastest."""
+
+_NEXT_BATCH_SECONDS: Final = 10.0
+"""Pause while there are more of them than one transaction forgets: nobody waits for it."""
+
 
 class Upkeep:
-    """Runs the rescuer and the stager when they are due.
+    """Runs the rescuer and the stager when they are due, and prunes nodes.
 
     Args:
         store: The store.
@@ -39,15 +47,16 @@ class Upkeep:
             events=events,
             look_seconds=pace.lease_look_seconds,
         )
-        self._next_rescue = 0.0
+        self._session = session
+        self._next_rescue = self._next_prune = 0.0
 
     @property
     def due(self) -> float:
         """Instant of the next look, in monotonic seconds."""
-        return min(self._next_rescue, self.stager.due)
+        return min(self._next_rescue, self._next_prune, self.stager.due)
 
     def run_if_due(self, me: int, now: float) -> bool:
-        """Stage and rescue what it is time for. Raises StoreError.
+        """Stage, rescue and prune what it is time for. Raises StoreError.
 
         Args:
             me: The number of the node that rescues.
@@ -59,6 +68,8 @@ class Upkeep:
         if now >= self._next_rescue:
             self._next_rescue = now + LOOK_SECONDS
             found += self.rescuer.run_once(me)
+        if now >= self._next_prune:
+            self._prune(me, now)
         return found > 0
 
     def heed(self, news: News) -> None:
@@ -68,3 +79,8 @@ class Upkeep:
             self.rescuer.hurry()
         if news.due_in_us is not None:
             self.stager.expect(news.due_in_us / 1_000_000)
+
+    def _prune(self, me: int, now: float) -> None:
+        self._next_prune = now + PRUNE_SECONDS  # also if it fails: nobody needs it now
+        if self._session.write(lambda: prune(me)) >= PRUNE_BATCH:
+            self._next_prune = now + _NEXT_BATCH_SECONDS

@@ -1,4 +1,5 @@
-"""What a node and its workers say to each other, over a socket pair: one JSON message each.
+"""What a node and its workers say to each other, over a socket pair: JSON, in the frames of
+`framing.py`.
 
 Only the node is in the store's table of nodes by its own doing; it enters its workers, and tells
 each its number. A worker answers from a thread of its own, so that an answer shows no more, and no
@@ -6,14 +7,15 @@ less, than that its interpreter runs.
 """
 
 import json
-import os
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from multiprocessing.connection import Connection
 from types import UnionType
 from typing import Any, Final, get_args, get_origin
+
+from jobhost.worker.framing import Frames, framed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The worker has taken its first turn."""
+    """The worker has taken its first turn, and claims from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,14 @@ class Lost:
     """The store says that this number has no live lease any more."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """A worker's last words: it ends in order, and with this exit code. Who ends without them was
+    ended by a job, whatever code that has used."""
+
+    code: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,74 +97,112 @@ class Other:
 
 
 _BYTES_MAX: Final = 1024 * 1024
-"""Of one message. What claims to be longer comes from nobody who speaks this language."""
+"""Of one message, and of what waits to be sent. What claims to be longer comes from nobody who
+speaks this language, and who leaves more than that unread hears nothing any more."""
 
-Message = Other | Hello | Ready | Pong | Lost | Welcome | Ping | Tidings | LeaveOut
+_PIECE_BYTES: Final = 64 * 1024
+
+Message = Other | Hello | Ready | Pong | Lost | Goodbye | Welcome | Ping | Tidings | LeaveOut
 
 _KINDS: Final[dict[str, type[Any]]] = {
-    kind.__name__: kind for kind in (Hello, Ready, Pong, Lost, Welcome, Ping, Tidings, LeaveOut)
+    kind.__name__: kind
+    for kind in (Hello, Ready, Pong, Lost, Goodbye, Welcome, Ping, Tidings, LeaveOut)
 }
 
 
 class Wire:
-    """One end. Sending is safe from any thread, receiving belongs to one.
+    """One end. Sending is safe from any thread, listening belongs to one.
 
     Args:
         handle: The file descriptor of a connected socket; the wire owns it from now on, and no
             process started later inherits it.
+        patient: Whether it may wait for the other end: a worker's end does, in `send` and in
+            `receive`. A node's never does: the other end may be frozen in the middle of a message,
+            or read nothing. What finds no room goes with the next words, or the next look.
     """
 
-    def __init__(self, handle: int) -> None:
-        os.set_inheritable(handle, False)  # noqa: FBT003 - it takes no name
-        self._connection = Connection(handle)
+    def __init__(self, handle: int, *, patient: bool = True) -> None:
+        self._socket = socket.socket(fileno=handle)
+        self._socket.set_inheritable(False)
+        self._socket.setblocking(patient)
+        self._patient = patient
         self._mutex = threading.Lock()
+        self._frames = Frames(_BYTES_MAX)
+        self._unsent = bytearray()
         self._is_deaf = False
 
     def fileno(self) -> int:
         """For selectors."""
-        return self._connection.fileno()
+        return self._socket.fileno()
 
     def send(self, message: Message) -> bool:
         """Say it. False: nobody is at the other end any more."""
-        text = json.dumps([type(message).__name__, asdict(message)])
+        text = json.dumps([type(message).__name__, asdict(message)]).encode()
+        with self._mutex:
+            if self._patient:
+                return self._send_all(framed(text))
+            self._unsent += framed(text)
+            return self._send_some()
+
+    def receive(self) -> Message | None:
+        """The next message; a patient end waits for it. None: the other end is closed, or says
+        what is no message; nothing after that can be read. Raises BlockingIOError at an end that
+        is not patient when there is none yet."""
+        while not self._is_deaf:
+            try:
+                if (text := self._frames.take()) is not None:
+                    return _read(text)
+                piece = self._socket.recv(_PIECE_BYTES)
+            except BlockingIOError:
+                raise
+            except (OSError, ValueError, TypeError, RecursionError):
+                self._hang_up()
+                break
+            if not piece:
+                break
+            self._frames.add(piece)
+        self._is_deaf = True
+        return None
+
+    def heard(self) -> Iterator[Message | None]:
+        """What has come whole since the last look, of an end that is not patient; a None comes
+        last when there will be no more. It sends what found no room before."""
+        with self._mutex:
+            self._send_some()
+        with suppress(BlockingIOError):
+            while (message := self.receive()) is not None:
+                yield message
+            yield None
+
+    def close(self) -> None:
+        """Close this end. Idempotent."""
+        self._socket.close()
+
+    def _send_all(self, bytes_: bytes) -> bool:
         try:
-            with self._mutex:
-                self._connection.send_bytes(text.encode())
+            self._socket.sendall(bytes_)
         except OSError:
             return False
         return True
 
-    def receive(self) -> Message | None:
-        """The next message; waits for it. None: the other end is closed, or says what is
-        no message; nothing after that can be read."""
-        if self._is_deaf:
-            return None
+    def _send_some(self) -> bool:
+        """As much as there is room for now."""
         try:
-            return _read(self._connection.recv_bytes(_BYTES_MAX))
-        except EOFError:
-            pass
-        except (OSError, ValueError, TypeError, RecursionError):
-            self._hang_up()
-        self._is_deaf = True
-        return None
-
-    def waits(self) -> bool:
-        """Whether `receive` would return at once."""
-        if self._is_deaf:
-            return True
-        try:
-            return self._connection.poll()
+            while self._unsent:
+                del self._unsent[: self._socket.send(self._unsent)]
+        except BlockingIOError:
+            if len(self._unsent) > _BYTES_MAX:
+                self._hang_up()
+                return False
         except OSError:
-            return True
-
-    def close(self) -> None:
-        """Close this end. Idempotent."""
-        self._connection.close()
+            self._unsent.clear()
+            return False
+        return True
 
     def _hang_up(self) -> None:
         """Tell the other end that nothing it says is heard any more; it ends on that."""
-        with suppress(OSError), socket.socket(fileno=os.dup(self.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _read(text: bytes) -> Message:

@@ -1,32 +1,20 @@
-"""`Worker`: puts the parts together, handles signals, and waits for the end."""
+"""`Worker`: puts the parts together, and waits for the end."""
 
-import gc
-import os
-import signal
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Final, Self, cast
 
-from jobhost.errors import StoreBusy, StoreError, UsageError
-from jobhost.events import (
-    Events,
-    StoreBack,
-    StoreTrouble,
-    WorkerEmbedded,
-    WorkerFailed,
-    WorkerStopped,
-)
+from jobhost.errors import UsageError
+from jobhost.events import Events, WorkerEmbedded, WorkerFailed, WorkerStopped
 from jobhost.host.registry import Registry
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import DEFAULT_QUEUE, Options, resolve
-from jobhost.store.passing import passes
 from jobhost.store.seam import Session
 from jobhost.version import VERSION
+from jobhost.worker.begin import begin_when_there
 from jobhost.worker.config import WorkerConfig
 from jobhost.worker.drain import Signal
 from jobhost.worker.embedded import Embedding, require_no_recycling
@@ -35,49 +23,16 @@ from jobhost.worker.link import Link
 from jobhost.worker.logs import log_events
 from jobhost.worker.membership import Member, Profile
 from jobhost.worker.outbox import Outbox
+from jobhost.worker.own_process import EXIT_AT_ONCE as EXIT_AT_ONCE
+from jobhost.worker.own_process import SIGNAL_LOOK_SECONDS, owning_the_process
+from jobhost.worker.report import WorkerReport as WorkerReport
 from jobhost.worker.stalls import StallWatch
-from jobhost.worker.store_loop import FirstPlan, StoreLoop, store_back_off
+from jobhost.worker.store_loop import FirstPlan, StoreLoop
 from jobhost.worker.supervised import Supervised
 from jobhost.worker.wire import Hello
 
-EXIT_AT_ONCE: Final = 70
-"""Exit code of a process that a second signal ended before everything was recorded."""
-
-_SIGNAL_LOOK_SECONDS: Final = 0.2
-"""Python handles signals in the main thread, but the system may hand one to any thread, which
-then wakes nobody; so the main thread never sleeps longer than this."""
-
 _LAST_THREADS_SECONDS: Final = 1.0
 """How long a worker inside another program waits for its idle job threads to have ended."""
-
-_LAST_MOMENT_SECONDS: Final = 1.9
-"""After a second signal the process ends within two seconds, store or no store."""
-
-
-_START_SECONDS: Final = 120.0
-"""A worker that starts while its server is away waits so long: beyond a restart, and not for ever,
-since it may be the address that is wrong. Whoever keeps it running then starts it again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerReport:
-    """How a worker's run went.
-
-    Args:
-        ended: Attempts that ended, however.
-        released: Jobs handed back since they had not ended in time.
-        retired: A job did not obey its time limit; only the end of this process stops it.
-        stopped: Somebody asked the worker to stop.
-        recycled: It made room for a fresh process.
-        finished: As a lane it found no suspect any more.
-    """
-
-    ended: int
-    released: int
-    retired: bool
-    stopped: bool = False
-    recycled: bool = False
-    finished: bool = False
 
 
 class Worker:
@@ -191,14 +146,19 @@ class Worker:
         """
         if self._embedding is not None:
             raise UsageError("this worker was entered with `with`: it runs already, or has ended")
-        with self._owning_the_process() if signals else _nothing():
-            loop = self._wait_for_start(first)
+        with owning_the_process(self._count_stop) if signals else nullcontext():
+            loop = begin_when_there(
+                lambda: self._start(first),
+                self.events,
+                stopped=lambda: self._stops > 0,
+                waits=first is None,  # who is made for one job has a caller that waits
+            )
             if loop is None:
                 self.events.emit(WorkerStopped(ended=0, released=0))
                 return WorkerReport(ended=0, released=0, retired=False, stopped=True)
             thread = threading.Thread(target=self._run_loop, name="jobhost-store-loop", daemon=True)
             thread.start()
-            while not self._done.wait(_SIGNAL_LOOK_SECONDS):
+            while not self._done.wait(SIGNAL_LOOK_SECONDS):
                 pass
             thread.join()
         self._close(loop)
@@ -219,6 +179,10 @@ class Worker:
             self._link.hurry()
         if self._loop is not None:
             self._loop.hurry()
+
+    def _count_stop(self) -> int:
+        self.stop()
+        return self._stops
 
     def __enter__(self) -> Self:
         """Start in threads of its own; it has registered when this returns.
@@ -306,38 +270,6 @@ class Worker:
             finished=loop.finished,
         )
 
-    def _wait_for_start(self, first: FirstPlan | None) -> StoreLoop | None:
-        """The loop of a worker that has registered; None if it was stopped before. Raises
-        StoreError for what does not pass by itself, or has not passed in time; one that is made
-        for one job does not wait at all, since its caller does."""
-        back_off, end = store_back_off(), time.monotonic() + _START_SECONDS
-        failed = False
-        while True:
-            try:
-                loop = self._start(first)
-            except StoreError as error:
-                if self._stops:
-                    return None
-                pause = back_off.failed()
-                waits = first is None and (isinstance(error, StoreBusy) or passes(error))
-                if not waits or time.monotonic() + pause > end:
-                    raise
-                failed = True
-                self.events.emit(StoreTrouble(error=str(error), retry_seconds=pause))
-            else:
-                if failed:
-                    self.events.emit(StoreBack())
-                return loop
-            if not self._sleep_unless_stopped(pause):
-                return None
-
-    def _sleep_unless_stopped(self, seconds: float) -> bool:
-        """Returns whether nobody has asked the worker to stop meanwhile."""
-        end = time.monotonic() + seconds
-        while not self._stops and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, _SIGNAL_LOOK_SECONDS))
-        return not self._stops
-
     def _make_loop(self, first: FirstPlan | None) -> StoreLoop:
         return StoreLoop(
             self._wiring.store,
@@ -375,68 +307,3 @@ class Worker:
             outbox=outbox,
             events=self.events,
         )
-
-    @contextmanager
-    def _owning_the_process(self) -> Iterator[None]:
-        """Signals, input and memory of a process that is there for this worker alone."""
-        with self._handling_signals(), _without_input():
-            _spare_the_collector()
-            yield
-
-    @contextmanager
-    def _handling_signals(self) -> Iterator[None]:
-        def handle(number: int, frame: object) -> None:
-            self.stop()  # first: two signals at once run one handler inside the other
-            if self._stops >= 2:
-                last = threading.Timer(_LAST_MOMENT_SECONDS, os._exit, (EXIT_AT_ONCE,))
-                last.daemon = True
-                last.start()
-
-        before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _without_input() -> Iterator[None]:
-    """A job that reads standard input finds its end, and never waits for a terminal."""
-    try:
-        kept = os.dup(_STDIN)
-    except OSError:
-        yield
-        return
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, _STDIN)
-    os.close(nothing)
-    try:
-        yield
-    finally:
-        os.dup2(kept, _STDIN)
-        os.close(kept)
-
-
-def _spare_the_collector() -> None:
-    """In a process of our own: what is loaded by now stays, and jobs come in batches.
-
-    Otherwise the garbage collector walks all modules again and again while batches of short
-    jobs come and go, which costs a quarter of the worker's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)
-
-
-_COLLECT_AFTER: Final = 20_000
-"""Objects made before the collector looks: some batches' worth."""
-
-_STDIN: Final = 0
-
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -110,6 +110,12 @@ def deaf(folder: Path) -> None:
 
 
 @host.task
+async def block_loop(seconds: float) -> None:
+    """Computes, in a coroutine."""
+    time.sleep(seconds)  # noqa: ASYNC251 - that is the point
+
+
+@host.task
 def litter() -> str:
     """Leaves a thread behind that would hold up the process for ever."""
     threading.Thread(target=threading.Event().wait, daemon=False).start()

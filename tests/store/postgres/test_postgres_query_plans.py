@@ -23,7 +23,8 @@ from jobhost.store.postgres.target import read_target
 JOBS = 20_000
 
 SMALL = {"cancellation", "migration", "moved", "node", "number", "running"}
-"""What may be walked from end to end: bounded by slots, by workers, or by the call itself."""
+"""What may be walked from end to end: bounded by slots, by nodes, of which few are kept, or by the
+call itself."""
 
 PASSING = {"LockRows", "Result", "Subquery Scan", "Append", "Merge Append"}
 """Steps that hand on row by row: a limit above them ends what is below."""
@@ -199,11 +200,13 @@ def below_sorts(plan: dict[str, Any], *, sorted_above: bool = False) -> set[str]
     return found
 
 
-@pytest.mark.parametrize("name", ["heartbeat", "list_nodes", "live_nodes", "orphans", "served"])
+@pytest.mark.parametrize(
+    "name", ["claim_suspect", "heartbeat", "list_nodes", "live_nodes", "orphans", "served"]
+)
 def test_what_is_asked_of_the_living_does_not_walk_the_dead(
     planner: PostgresConnection, name: str
 ) -> None:
-    """Rows of nodes that have ended stay, and there may be many."""
+    """Rows of nodes that have ended stay for weeks, and there may be thousands."""
     looks = set(looks_at(explain(planner, name), "node"))
     assert looks
     assert {index for index, given in looks if not given} <= {"node_live"}

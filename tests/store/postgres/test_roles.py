@@ -414,7 +414,7 @@ SQL_REFUSED = [
     ("worker", "UPDATE {}.job SET payload = '[]'"),
     ("worker", "UPDATE {}.done SET result = '1'"),
     ("worker", "DELETE FROM {}.done"),
-    ("worker", "DELETE FROM {}.node"),
+    ("operator", "DELETE FROM {}.node"),
     ("worker", "UPDATE {}.node SET host = 'elsewhere'"),
     ("worker", "UPDATE {}.ready SET task = 'other'"),
     ("worker", "CREATE TABLE {}.mine (x int)"),

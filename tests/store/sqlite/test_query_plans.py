@@ -36,10 +36,19 @@ HOT: dict[str, set[str]] = {
     "heartbeat": {
         "SCAN jobhost_node USING INDEX jobhost_node_live",
         "SEARCH jobhost_blocked USING INDEX jobhost_blocked_suspect (suspect_of>?)",
+        "SEARCH b USING INDEX jobhost_blocked_aside (task=?)",
         "SCAN o USING INDEX jobhost_node_live",
         f"SEARCH s USING {ROWID}",
     },
     "bury_node": {f"SEARCH jobhost_node USING {ROWID}"},
+    "prune_nodes": {
+        f"SEARCH jobhost_node USING {ROWID}",
+        "SCAN n",
+        "SCAN jobhost_node",
+        "SEARCH b USING INDEX jobhost_blocked_suspect (suspect_of=?)",
+        "SCAN r",
+        "SCAN o USING INDEX jobhost_node_live",
+    },
     "cancellations": {"SCAN c", f"SEARCH r USING {ROWID}"},
     "make_ready": {"SEARCH jobhost_job USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
     "make_scheduled": {"SEARCH jobhost_job USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
@@ -73,6 +82,8 @@ HOT: dict[str, set[str]] = {
     "claim_suspect": {
         "SEARCH b USING INDEX jobhost_blocked_suspect (suspect_of>?)",
         f"SEARCH j USING {ROWID}",
+        "SCAN o USING INDEX jobhost_node_live",
+        *(f"SEARCH {node} USING {ROWID}" for node in ("me", "s", "jobhost_node")),
     },
     "start_suspect": {f"SEARCH jobhost_blocked USING {ROWID}"},
     "suspects_of": {"SEARCH jobhost_blocked USING INDEX jobhost_blocked_suspect (suspect_of=?)"},
@@ -95,7 +106,8 @@ SMALL = {
     "c", "e", "h", "n", "o", "r",
     "jobhost_cancellation", "jobhost_moved", "jobhost_node", "jobhost_running", "jobhost_sequence",
 }  # fmt: skip
-"""What may be walked from end to end: bounded by slots, by live nodes, or by the call itself."""
+"""What may be walked from end to end: bounded by slots, by nodes, of which few are kept, or by the
+call itself."""
 
 FOR_PEOPLE = {
     "tally": "counts everything, and says so",

@@ -17,6 +17,9 @@ from jobhost.store.plan import Plan, Row, Statement
 PAGE_MAX: Final = 1000
 """Jobs of one listing: more is read page by page."""
 
+LONG_GONE: Final = "long gone"
+"""Stands for a worker whose row was pruned; the attempts of the job have its number."""
+
 _NEWEST: Final = 2**62
 
 _LIST_OF: Final = {
@@ -113,6 +116,7 @@ def served_queues() -> Plan[frozenset[str]]:
 
 
 def _record(row: Row) -> JobRecord:
+    """A job that was claimed by a worker whose row was pruned says so."""
     (_, job_id, task, queue, priority, state, reason, created_at, due_at, claimed_at, ended_at,
      epoch, deliveries, failures, crashes, worker, payload, envelope, parent, result, error,
      cancel_requested) = row  # fmt: skip
@@ -131,7 +135,7 @@ def _record(row: Row) -> JobRecord:
         deliveries=deliveries,
         failures=failures,
         crashes=crashes,
-        worker=worker,
+        worker=LONG_GONE if worker is None and claimed_at is not None else worker,
         payload=payload,
         envelope=_envelope(envelope),
         parent=None if parent is None else UUID(bytes=parent),

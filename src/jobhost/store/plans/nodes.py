@@ -17,7 +17,7 @@ from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans.cycle import draw_numbers, settle
-from jobhost.store.plans.suspects import clear
+from jobhost.store.plans.suspects import SUSPECT_BATCH, clear
 
 _WITHOUT_NEWS: Final = 3
 """Columns of a heartbeat's reply where looks of one's own are cheap."""
@@ -27,6 +27,17 @@ _DEATHS_OF_A_SUSPECT: Final = 2
 
 RESCUE_BATCH: Final = 500
 """Jobs moved by one transaction of a rescue, so that others wait some milliseconds at most."""
+
+
+KEPT_US: Final = 30 * 86_400_000_000
+"""30 days: so long the row of an ended node is kept, to say who ran an attempt."""
+
+KEPT_MAX: Final = 10_000
+"""Ended nodes that are kept, the newest: what asks for more is a worker that dies every few
+minutes, and whoever walks the rows must not pay for it."""
+
+PRUNE_BATCH: Final = 500
+"""Nodes forgotten by one transaction."""
 
 
 class Kind(StrEnum):
@@ -100,8 +111,8 @@ class Pulse(NamedTuple):
     """What came of a heartbeat.
 
     `renewed`: if not, the lease was lost before, and every job with it. `family`: numbers of all
-    whose lease it renewed. `drain`: somebody wants this node to stop. `suspects`: some job waits
-    to run alone.
+    whose lease it renewed. `drain`: somebody wants this node to stop. `suspects`: some job of its
+    tasks waits in its queues to run alone; to a worker only if no living node takes care of it.
     """
 
     renewed: bool
@@ -142,6 +153,7 @@ class RescueReport:
         aside: Suspects, which run next alone.
         cleared: Suspects of an earlier death that went back to ready, since this one has shown
             whose doing that was.
+        to_clear: The worker of that death if it may have more of them: call `clear`.
         proven: The tasks of jobs that have killed this worker beyond doubt.
         more: Call again.
         refused: Nothing was done: the rescuer has no live lease, or the node may live.
@@ -151,6 +163,7 @@ class RescueReport:
     ended: int = 0
     aside: int = 0
     cleared: int = 0
+    to_clear: int | None = None
     proven: tuple[str, ...] = ()
     more: bool = False
     refused: bool = False
@@ -162,6 +175,7 @@ class RescueReport:
             ended=self.ended + other.ended,
             aside=self.aside + other.aside,
             cleared=self.cleared + other.cleared,
+            to_clear=self.to_clear if other.to_clear is None else other.to_clear,
             proven=self.proven + other.proven,
             more=other.more,
             refused=self.refused or other.refused,
@@ -222,6 +236,22 @@ def leave(node: int) -> Plan[None]:
     yield Statement("bury_node", {"node": node, "reason": "stopped", "only_lapsed": False})
 
 
+def prune(node: int) -> Plan[int]:
+    """Forget up to PRUNE_BATCH nodes that ended long ago or long before many others; how many.
+
+    A full batch asks for another call. Those that a running job, a suspect or a living worker names
+    stay. Attempts outlive the rows of their workers, whose numbers they keep.
+
+    Args:
+        node: Who does it; without a live lease it forgets nobody.
+    """
+    lease = yield Statement("hold_lease", {"node": node})
+    if not lease.rows:
+        return 0
+    params = {"kept_us": KEPT_US, "kept_max": KEPT_MAX, "limit": PRUNE_BATCH}
+    return (yield Statement("prune_nodes", params)).changed
+
+
 def live_nodes() -> Plan[list[LiveNode]]:
     """Nodes that have not ended."""
     found = yield Statement("live_nodes")
@@ -272,9 +302,10 @@ def rescue(order: Rescue) -> Plan[RescueReport]:
     yield from settle(ended, cancels, node=order.node, writer=order.rescuer)
     if cancels:
         yield Statement("forget_cancellations")
-    cleared = 0
-    for job in proven:
-        cleared += yield from clear(job.last_crash_of)
+    cleared, to_clear = 0, None
+    for job in proven:  # one at most: it was alone
+        cleared = yield from clear(job.last_crash_of)
+        to_clear = job.last_crash_of if cleared >= SUSPECT_BATCH else None
     targets = [end.settlement.target for end in ended]
     returned, aside = targets.count(State.READY), targets.count(State.BLOCKED)
     return RescueReport(
@@ -282,6 +313,7 @@ def rescue(order: Rescue) -> Plan[RescueReport]:
         ended=len(ended) - returned - aside,
         aside=aside,
         cleared=cleared,
+        to_clear=to_clear,
         proven=tuple(job.task for job in proven),
         more=len(ended) == RESCUE_BATCH,
     )

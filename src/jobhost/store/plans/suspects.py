@@ -2,6 +2,11 @@
 
 A suspect is set aside by the rescue of its worker's jobs (`nodes.py`). A task whose jobs are proven
 to kill workers again and again is set aside as a whole, before more of them are tried.
+
+Who runs a suspect is decided by its task and its queue: a living node that knows the one and serves
+the other, in its lane; where there is none, a worker without a node that does so itself. A lane
+enters the store without queues, so that nobody counts on it for ready jobs, and takes those of its
+node.
 """
 
 import json
@@ -20,22 +25,30 @@ SET_ASIDE: Final = "its task has killed workers: its jobs run one at a time, eac
 
 
 def claim_suspect(node: int, tasks: str) -> Plan[Delivery | None]:
-    """Claim the next suspect; None when there is none, or the node's lease has ended.
+    """Claim the next suspect; None when there is none for this worker, or its lease has ended.
 
     Args:
-        node: The number of the worker, which runs nothing else.
+        node: The number of the worker, which runs nothing else: a node's lane, or a worker without
+            a node, which leaves alone what living nodes take care of.
         tasks: A JSON list of the task names that it knows.
     """
     lease = yield Statement("hold_lease", {"node": node})
     if not lease.rows:
         return None
-    found = yield Statement("claim_suspect", {"tasks": tasks})
+    found = yield Statement("claim_suspect", {"node": node, "tasks": tasks})
     if found.first is None:
         return None
     delivery = Delivery._make(found.first)
     yield Statement("start_suspect", {"job": delivery.job, "node": node})
     yield Statement("leave_blocked", {"jobs": json.dumps([delivery.job])})
     return delivery
+
+
+def suspect_waits(node: int, tasks: str) -> Plan[bool]:
+    """Whether `claim_suspect` would find one, so that it is worth holding back for. Writes nothing,
+    but belongs in a writing transaction: it may lock what it finds until the end."""
+    found = yield Statement("claim_suspect", {"node": node, "tasks": tasks})
+    return found.first is not None
 
 
 def set_aside(worker: int, tasks: Sequence[str], queues: Sequence[str]) -> Plan[int]:
@@ -69,7 +82,8 @@ def bring_back(task: str) -> Plan[int]:
 
 
 def clear(worker: int | None) -> Plan[int]:
-    """Another job is proven to have killed this worker: its other suspects become ready again."""
+    """Another job is proven to have killed this worker: its other suspects become ready again, at
+    most SUSPECT_BATCH, the oldest first; a full batch asks for another call. Returns how many."""
     if worker is None:
         return 0
     found = yield Statement("suspects_of", {"worker": worker, "limit": SUSPECT_BATCH})

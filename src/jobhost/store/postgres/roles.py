@@ -127,7 +127,7 @@ ROLES: Final = (
             "done": "SELECT (job), INSERT",
             "attempt": "SELECT (job, epoch, outcome, node), INSERT",
             "cancellation": "SELECT, DELETE",
-            "node": "SELECT, INSERT, UPDATE (heartbeat_at, lease_until, vitals, wakeable, "
+            "node": "SELECT, INSERT, DELETE, UPDATE (heartbeat_at, lease_until, vitals, wakeable, "
             "ended_at, end_reason)",
             "number": "USAGE",
             "clock()": "EXECUTE",

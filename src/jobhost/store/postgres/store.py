@@ -157,6 +157,11 @@ class PostgresStore:
         """Remove the files of a node that was rescued."""
         presence.forget(self._folder(), node)
 
+    def is_held_up_by(self, pid: int) -> bool:
+        """Nobody can: the server ends a transaction that stands still, and others pass by what it
+        has locked."""
+        return False
+
     def close(self) -> None:
         """Close all connections of this process."""
         self._current().close()

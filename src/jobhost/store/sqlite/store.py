@@ -24,6 +24,7 @@ from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.bell import Ringer, SocketBell
 from jobhost.store.sqlite.checkup import checkup
 from jobhost.store.sqlite.connection import FileId, SqliteConnection, Target, file_at
+from jobhost.store.sqlite.holders import is_in_turnstile
 from jobhost.store.sqlite.shared import SharedConnection
 
 T = TypeVar("T")
@@ -168,6 +169,10 @@ class SqliteStore:
     def forget_node(self, node: str) -> None:
         """Remove the files of a node that was rescued."""
         presence.forget(self._folder, node)
+
+    def is_held_up_by(self, pid: int) -> bool:
+        """Whether this process is in the turnstile."""
+        return is_in_turnstile(pid, self._folder)
 
     def close(self) -> None:
         """Close all connections of this process."""

@@ -29,6 +29,9 @@ from jobhost.errors import StoreBusy, StoreUnavailable
 from jobhost.store.presence import let_go_in_children
 from jobhost.store.sqlite.patience import Wait
 
+FILES: Final = ("gate", "floor")
+"""Names of the two in their folder."""
+
 _POLL_SECONDS: Final = 0.0002
 """Pause between looks at the floor. Only the one holder of the gate looks, so it stays fair."""
 
@@ -44,8 +47,7 @@ class Turnstile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._gate_path = folder / "gate"
-        self._floor_path = folder / "floor"
+        self._gate_path, self._floor_path = (folder / name for name in FILES)
         self._gate: int | None = None
         self._floor: int | None = None
         let_go_in_children(self.close)

@@ -1,7 +1,9 @@
 -- Renews a lease that is still live, and with it those of the workers whose supervisor this node
 -- is; for the node itself it tells what there is to do. The node's own row is not among those
 -- returned: the lease was lost, and with it all jobs. Each look is one step in an index, whatever
--- the number of workers. A cancel that was entered while its job just succeeded is swept away.
+-- the number of workers; where there are suspects it is one for each task and queue of its own, less
+-- those that some living node takes care of, which are not a plain worker's. It waits for nobody who
+-- holds a lease (`hold_lease`). A cancel that was entered while its job just succeeded is swept away.
 WITH late AS (
     DELETE FROM jobhost.cancellation c
     WHERE (SELECT true FROM jobhost.done d WHERE d.job = c.job LIMIT 1)
@@ -14,12 +16,23 @@ WHERE ended_at IS NULL AND (number = :node OR supervisor = :node) AND lease_unti
 RETURNING
     number,
     drain_requested_at IS NOT NULL,
-    CASE WHEN number = :node THEN EXISTS (
-        SELECT FROM jobhost.blocked WHERE suspect_of IS NOT NULL
-    ) AND (kind = 'node' OR NOT EXISTS (
-        SELECT FROM jobhost.node o
-        WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
-    )) END,
+    CASE WHEN number = :node AND EXISTS (SELECT FROM jobhost.blocked WHERE suspect_of IS NOT NULL)
+    THEN EXISTS (
+        SELECT FROM json_array_elements_text(tasks) t (name)
+        CROSS JOIN json_array_elements_text(queues) q (name)
+        CROSS JOIN LATERAL (
+            SELECT FROM jobhost.blocked b
+            WHERE b.suspect_of IS NOT NULL AND b.task = t.name AND b.queue = q.name
+            LIMIT 1
+        ) waiting
+        WHERE kind = 'node' OR (t.name, q.name) NOT IN (
+            SELECT ot.name, oq.name
+            FROM jobhost.node o
+            CROSS JOIN LATERAL json_array_elements_text(o.tasks) ot (name)
+            CROSS JOIN LATERAL json_array_elements_text(o.queues) oq (name)
+            WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
+        )
+    ) END,
     CASE WHEN number = :node THEN EXISTS (
         SELECT FROM jobhost.node o
         WHERE o.ended_at IS NULL AND o.lease_until <= :now AND o.number <> :node
