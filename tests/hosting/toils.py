@@ -128,7 +128,10 @@ class Toils:
         os._exit(code)
 
     def _mumble(self, name: str) -> None:
-        """As if it were frozen in the middle of saying something to its node."""
+        """As if it were frozen in the middle of saying something to its node; the next delivery
+        ends well."""
+        if current_job().delivery > 1:
+            return
         link = int(sys.argv[sys.argv.index("--link") + 1])
         os.write(link, b"\0\0\1\0[")
         self.write("start", name)

@@ -204,7 +204,7 @@ def test_a_cancelled_program_is_asked_and_then_killed_with_all_it_started(
 ):
     task = python(host, STUBBORN, "{folder}", "{manner}")
     job = task.enqueue(folder=tmp_path, manner=manner)
-    grace = "50ms" if manner == "ignores" else "1h"
+    grace = "2s" if manner == "ignores" else "1h"
     with working(host.worker(cancel_grace=grace)):
         until((tmp_path / "pids").exists)
         job.cancel("changed my mind")
