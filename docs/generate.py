@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: states, guidance, cli and errors.
+"""Write the pages that are made from the code: states, guidance, cli, errors and defaults.
 
     python docs/generate.py            write them
     python docs/generate.py --check    change nothing; exit 1 and name the stale ones
@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import defaults
 from typer.main import get_command
 
 from jobhost import errors
@@ -125,8 +126,9 @@ def errors_page() -> str:
         "",
         *_branch(errors.JobhostError, 0),
         "",
-        "Four more exceptions are no errors: a task raises `Snooze`, `DeadLetter`, `Discard` or",
-        "`Retry` to say how its own attempt ends; see [tasks](tasks.md#retries-and-verdicts).",
+        "Five more exceptions are no errors: a task raises `Snooze`, `Defer`, `DeadLetter`,",
+        "`Discard` or `Retry` to say how its own attempt ends:",
+        "see [tasks](tasks.md#retries-and-verdicts).",
     )
 
 
@@ -331,6 +333,20 @@ def _prompts(examples: str) -> Iterator[str]:
         yield f"$ {line}" if line.startswith(PROGRAM) else line
 
 
+# --- defaults.md -------------------------------------------------------------------------------
+
+
+def defaults_page() -> str:
+    """Every default that a user meets, with its reason."""
+    return _page(
+        "Defaults",
+        "What holds where nothing else is said. Precedence of a job's options: the call over the",
+        "task over the queue over the host.",
+        "",
+        *defaults.lines(),
+    )
+
+
 # --- Writing and checking ----------------------------------------------------------------------
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -338,6 +354,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "errors.md": errors_page,
     "guidance.md": guidance_page,
     "cli.md": cli_page,
+    "defaults.md": defaults_page,
 }
 
 

@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING
 from jobhost.app import JobHost
 from jobhost.errors import (
     DuplicateTask,
+    IdempotencyConflict,
     IllegalMove,
     InvalidOption,
     InvalidPayload,
     JobCancelled,
     JobDead,
+    JobExpired,
     JobFailed,
     JobhostError,
     JobNotFound,
+    KeyConflict,
     LeaseLost,
+    NotUpgraded,
+    QueueFull,
     ResultTimeout,
     ResultUnstorable,
     SchemaMismatch,
@@ -38,18 +43,25 @@ from jobhost.errors import (
     StoreReadOnly,
     StoreRefusedData,
     StoreUnavailable,
+    TransactionTooLong,
+    UniqueKeyTaken,
+    UnknownArgument,
     UnknownTask,
     UsageError,
 )
 from jobhost.host.current import CancelToken, RunningJob, current_job
+from jobhost.host.items import ItemsFailed, aeach, each
+from jobhost.jobs.notes import ItemFailure, ItemReport, LogLine, Progress
 from jobhost.jobs.options import Options
+from jobhost.jobs.retention import Retention
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
-from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.jobs.verdicts import DeadLetter, Defer, Discard, Snooze
 from jobhost.version import VERSION
 
 if TYPE_CHECKING:
     from jobhost.host.job import Job as Job
+    from jobhost.host.queue import Queue as Queue
     from jobhost.host.task import Task as Task
 
 __version__ = VERSION
@@ -57,22 +69,35 @@ __version__ = VERSION
 __all__ = [
     "CancelToken",
     "DeadLetter",
+    "Defer",
     "Discard",
     "DuplicateTask",
+    "IdempotencyConflict",
     "IllegalMove",
     "InvalidOption",
     "InvalidPayload",
+    "ItemFailure",
+    "ItemReport",
+    "ItemsFailed",
     "Job",
     "JobCancelled",
     "JobDead",
+    "JobExpired",
     "JobFailed",
     "JobHost",
     "JobNotFound",
     "JobhostError",
+    "KeyConflict",
     "LeaseLost",
+    "LogLine",
+    "NotUpgraded",
     "Options",
+    "Progress",
+    "Queue",
+    "QueueFull",
     "ResultTimeout",
     "ResultUnstorable",
+    "Retention",
     "Retry",
     "RunningJob",
     "SchemaMismatch",
@@ -88,18 +113,27 @@ __all__ = [
     "StoreRefusedData",
     "StoreUnavailable",
     "Task",
+    "TransactionTooLong",
+    "UniqueKeyTaken",
+    "UnknownArgument",
     "UnknownTask",
     "UsageError",
+    "aeach",
     "current_job",
+    "each",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Job and Task need pydantic; they are loaded when somebody asks, to keep the import fast."""
+    """Job, Queue and Task need pydantic; loaded when asked for, the import stays fast."""
     if name == "Job":
         from jobhost.host.job import Job
 
         return Job
+    if name == "Queue":
+        from jobhost.host.queue import Queue
+
+        return Queue
     if name == "Task":
         from jobhost.host.task import Task
 

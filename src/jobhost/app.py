@@ -1,8 +1,9 @@
 """`JobHost`: the composition root of a user's program."""
 
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from shlex import quote
 from types import TracebackType
 from typing import (
@@ -19,19 +20,27 @@ from uuid import UUID
 
 from jobhost.clock import Clock, SystemClock
 from jobhost.errors import InvalidOption, UsageError
-from jobhost.jobs.options import Options, check_name
+from jobhost.jobs.options import DEFAULT_QUEUE, Options, check_name
+from jobhost.jobs.retention import Retention, check_retention
 from jobhost.plurals import counted
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
     from os import PathLike
 
     from jobhost.host.command import CommandTask
+    from jobhost.host.dead import DeadLetters
     from jobhost.host.job import Job
+    from jobhost.host.past import Upgrade
+    from jobhost.host.queue import Queue
     from jobhost.host.registry import Registry
     from jobhost.host.task import CallOptions, Task
+    from jobhost.host.wiring import MakeGate
+    from jobhost.jobs.queue_stats import QueueStats
     from jobhost.jobs.records import JobRecord, NodeRecord
     from jobhost.jobs.states import State
     from jobhost.store.seam import Store
+    from jobhost.testing import JobsUnderTest
     from jobhost.worker.worker import Worker
 
 P = ParamSpec("P")
@@ -49,6 +58,9 @@ class JobHost:
         defaults: Options for all tasks that do not say otherwise.
         payload_bytes_max: Limit of a payload, and of a result, as JSON. Default 1 MiB.
         clock: The store's clock; for tests.
+        retention: How long jobs that have ended are kept. Default: `Retention()`, which deletes
+            succeeded and cancelled ones after 7 days, dead ones after 90. The workers delete them;
+            give all hosts of a store the same.
 
     Raises InvalidOption for an option that is not allowed, for an address that no store has at
     its first use; UsageError on Windows.
@@ -61,6 +73,7 @@ class JobHost:
         defaults: Options | None = None,
         payload_bytes_max: int | None = None,
         clock: Clock | None = None,
+        retention: Retention | None = None,
     ) -> None:
         _refuse_windows(os.name)
         from jobhost.host.registry import Registry
@@ -72,6 +85,8 @@ class JobHost:
         self._registry = Registry()
         self._wiring = Wiring(
             open_store=self._open_store,
+            clock=self._clock,
+            retention=Retention() if retention is None else check_retention(retention),
             defaults=Options() if defaults is None else _options(defaults),
             payload_bytes_max=(
                 PAYLOAD_BYTES_MAX if payload_bytes_max is None else _limit(payload_bytes_max)
@@ -98,6 +113,9 @@ class JobHost:
         name: str | None = None,
         executor: str | None = None,
         memory_limit: str | None = None,
+        aliases: Iterable[str] = (),
+        version: int = 1,
+        upgrade: "Upgrade | None" = None,
         **options: "Unpack[CallOptions]",
     ) -> "TaskDecorator": ...
     def task(
@@ -108,6 +126,9 @@ class JobHost:
         name: str | None = None,
         executor: str | None = None,
         memory_limit: str | None = None,
+        aliases: Iterable[str] = (),
+        version: int = 1,
+        upgrade: "Upgrade | None" = None,
         **options: Any,
     ) -> Any:
         """Declare a task: `@host.task` or `@host.task(queue=..., retry=..., timeout=...)`.
@@ -119,11 +140,17 @@ class JobHost:
                 ("async").
             memory_limit: With executor="process": how much memory the process may hold, such as
                 "512MB". An attempt that needs more fails with MemoryLimit.
+            aliases: Former names: jobs that wait under one of them are this task's.
+            version: That of its arguments, to be raised when a change of them would mislead older
+                jobs or older workers: these leave newer jobs alone.
+            upgrade: Called with the arguments of an older job, as a dict, and their version; gives
+                them as this version has them. Without it they are read as they are.
             options: See `Options`.
 
-        Raises DuplicateTask when the name is taken, UsageError when the signature has a type
+        Raises DuplicateTask when a name is taken, UsageError when the signature has a type
         that cannot be stored, InvalidOption for a bad option.
         """
+        from jobhost.host.past import check_past
         from jobhost.host.task import Task, call_options
 
         checked = call_options(options)  # type: ignore[arg-type]  # checked at run time
@@ -131,9 +158,11 @@ class JobHost:
         def declare(function: Callable[..., Any]) -> "Task[..., Any, Any]":
             if not callable(function):
                 raise InvalidOption(f"@host.task decorates a function; got {function!r}")
+            own = getattr(function, "__name__", "") if name is None else name
             task: Task[..., Any, Any] = Task(
                 function,
-                name=getattr(function, "__name__", "") if name is None else name,
+                name=own,
+                past=check_past(own, aliases, version, upgrade),
                 options=checked,
                 wiring=self._wiring,
                 executor=executor,
@@ -152,6 +181,7 @@ class JobHost:
         env: Mapping[str, str] | None = None,
         cwd: "str | PathLike[str] | None" = None,
         output_bytes: int | None = None,
+        aliases: Iterable[str] = (),
         **options: "Unpack[CallOptions]",
     ) -> "CommandTask":
         """Declare a task that runs a program, never a shell.
@@ -166,28 +196,81 @@ class JobHost:
             env: Variables beside the few that are handed on, such as PATH and HOME.
             cwd: The folder to run it in. Default: the worker's.
             output_bytes: How much of the end of stdout, and of stderr, is kept. Default 64 KiB.
+            aliases: Former names, as of `task`.
             options: See `Options`.
 
         Raises DuplicateTask, InvalidOption.
         """
         from jobhost.host.command import Command, CommandTask
+        from jobhost.host.past import check_past
         from jobhost.host.task import call_options
 
         task = CommandTask(
             Command(name, arguments, env=env, cwd=cwd, output_bytes=output_bytes),
             options=call_options(options),
             wiring=self._wiring,
+            past=check_past(name, aliases, 1, None),
         )
         self._registry.add(task)
         return task
 
-    def queue(self, name: str, **options: "Unpack[CallOptions]") -> None:
-        """Set options for the jobs of one queue; task and call win over them."""
+    def queue(
+        self,
+        name: str,
+        *,
+        objective: "timedelta | str | None" = None,
+        capacity: int | None = None,
+        when_full: str | None = None,
+        wait: "timedelta | str | None" = None,
+        **options: "Unpack[CallOptions]",
+    ) -> "Queue":
+        """A queue, to pause, resume, set or look at; and what this program says of it.
+
+            mail = host.queue("mail", objective="30s", priority=5)
+            mail.pause("the mail server is down")
+
+        Args:
+            name: Its name.
+            objective: The longest that its jobs should wait: workers tell when they do.
+            capacity: How many jobs may wait at most.
+            when_full: What an enqueue into a full queue comes to: "reject", "wait" or
+                "drop_oldest".
+            wait: The longest wait of such an enqueue, with "wait".
+            options: Of its jobs, from this program; task and call win over them. See `Options`.
+
+        The first four are settings of the store: a worker of this program stores those that are
+        given when it starts. Until then, and without a worker, `Queue.set` stores them at once.
+
+        Raises InvalidOption.
+        """
+        from jobhost.host.queue import Queue
         from jobhost.host.task import call_options
+        from jobhost.jobs.queues import stored_changes
 
         if "queue" in options:
             raise InvalidOption("a queue's options cannot name a queue")
-        self._wiring.set_queue(check_name(name, "queue"), call_options(options))
+        queue = Queue(name, self._wiring)
+        given = {
+            "objective": objective, "capacity": capacity, "when_full": when_full, "wait": wait
+        }  # fmt: skip
+        settings = stored_changes({key: said for key, said in given.items() if said is not None})
+        if options:
+            self._wiring.set_queue(name, call_options(options))
+        if settings:
+            self._wiring.declared.setdefault(name, {}).update(settings)
+        return queue
+
+    def queues(self) -> "list[QueueStats]":
+        """How the queues stand of which anything is known, by name; see `Queue.stats`."""
+        from jobhost.host.queue import all_stats
+
+        return all_stats(self._wiring)
+
+    async def aqueues(self) -> "list[QueueStats]":
+        """`queues` for a caller on an event loop."""
+        from jobhost.host.queue import all_stats_async
+
+        return await all_stats_async(self._wiring)
 
     def job(self, job_id: UUID | str) -> "Job[Any]":
         """The handle of a job by its id. Whether it exists shows when it is used."""
@@ -195,6 +278,22 @@ class JobHost:
         from jobhost.ids import parse_id
 
         return Job(parse_id(job_id), self._wiring, _decode_json)
+
+    def resume(self, number: int) -> "Job[Any]":
+        """Have the deferred job of this number run on, as `Job.resume` does by its id; its handle.
+
+        Raises IllegalMove when it is not deferred, JobNotFound, InvalidOption for what is no
+        number.
+        """
+        from jobhost.host.resuming import resume
+
+        return resume(self._wiring, number, _decode_json)
+
+    async def aresume(self, number: int) -> "Job[Any]":
+        """`resume` for a caller on an event loop."""
+        from jobhost.host.resuming import resume_async
+
+        return await resume_async(self._wiring, number, _decode_json)
 
     def jobs(
         self,
@@ -225,6 +324,21 @@ class JobHost:
         from jobhost.store.plans.look_nodes import list_nodes
 
         return self.store.read(lambda: list_nodes(gone=gone))
+
+    @property
+    def dead(self) -> "DeadLetters":
+        """The dead letters: listed, grouped, sent back, purged."""
+        from jobhost.host.dead import DeadLetters
+
+        return DeadLetters(self._wiring)
+
+    def peek(self, queue: str = DEFAULT_QUEUE, *, limit: int = 10) -> "list[JobRecord]":
+        """The jobs of a queue that are claimed next, in that order, at most `limit` (1 to 1,000).
+        Looking changes nothing: no count, no place."""
+        from jobhost.store.plans.look import peek
+
+        name = check_name(queue, "queue")
+        return self.store.read(lambda: peek(name, limit))
 
     @property
     def tasks(self) -> "Registry":
@@ -265,6 +379,50 @@ class JobHost:
         worker = Worker(self._registry, self._wiring, worker_config(config))
         worker.events.emit(WorkerMade(url_option=cache(lambda: url_option(self))))
         return worker
+
+    def testing(
+        self,
+        *,
+        url: str | None = None,
+        now: "datetime | None" = None,
+        raise_failures: bool = True,
+        **config: Any,
+    ) -> "JobsUnderTest":
+        """For tests: `with host.testing() as jobs:` gives the host, until the end of the block, an
+        empty store of its own and a clock that is moved by hand; see docs/testing.md.
+
+        Args:
+            url: Address of that store, such as that of the database under test; it is then not
+                deleted. Default: an SQLite file in a temporary folder.
+            now: Where the clock begins. Default: the present.
+            raise_failures: Whether `drain` raises what tasks raise.
+            config: Settings of the workers that run its jobs; by default one job at a time.
+
+        Raises InvalidOption.
+        """
+        from jobhost.testing import JobsUnderTest
+
+        return JobsUnderTest(
+            self._registry,
+            self._wiring,
+            self._elsewhere,
+            url=url,
+            now=now,
+            raise_failures=raise_failures,
+            **config,
+        )
+
+    @contextmanager
+    def _elsewhere(self, url: str, clock: Clock, make_gate: "MakeGate") -> Iterator[None]:
+        from jobhost.store.address import open_store
+
+        with self._wiring.elsewhere(partial(open_store, url, clock), clock, make_gate):
+            before = self._url, self._clock
+            self._url, self._clock = _address(url), clock
+            try:
+                yield
+            finally:
+                self._url, self._clock = before
 
     def use_store(self, url: str) -> None:
         """Leave the present store for the one at this address, as `--url` asks for.

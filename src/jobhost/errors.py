@@ -4,6 +4,8 @@
     ├── UsageError                  wrong use: the message says what was expected
     │   ├── InvalidOption           an option of a task, a call or a worker
     │   ├── InvalidPayload          arguments that do not fit the task or cannot be stored
+    │   │   ├── UnknownArgument     one that the task of this program does not know
+    │   │   └── NotUpgraded         a task's `upgrade` failed
     │   ├── DuplicateTask           two tasks under one name
     │   └── UnknownTask             no task of that name on this host
     ├── StoreError                  the store could not do it
@@ -16,13 +18,19 @@
     │   ├── StoreDamaged            the file is not what it should be
     │   ├── StoreRefusedData        one value of a batch cannot be stored
     │   └── SchemaMismatch          the schema is newer or older than this code
+    ├── KeyConflict                 a key of the call belongs to another job
+    │   ├── IdempotencyConflict     which was enqueued with other arguments
+    │   └── UniqueKeyTaken          which still holds it
+    ├── QueueFull                   as many jobs wait there as may
     ├── JobNotFound                 no job of that id
+    │   └── JobExpired              so old that it has been deleted, if there was one
     ├── IllegalMove                 a job in this state cannot make this move
     ├── ResultTimeout               the job had not ended in time (also a TimeoutError)
     ├── JobFailed                   the job ended without a result
     │   ├── JobDead                 it used up its attempts or was rejected
     │   ├── JobCancelled            it was cancelled or discarded
     │   └── ResultUnstorable        it succeeded; its result could not be stored
+    ├── TransactionTooLong          a job's own transaction kept others from writing too long
     └── LeaseLost                   this worker no longer owns the job
 
 A message says what was expected, which value came, and the next step.
@@ -30,6 +38,8 @@ A message says what was expected, which value came, and the next step.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 
@@ -47,6 +57,14 @@ class InvalidOption(UsageError):
 
 class InvalidPayload(UsageError):
     """Arguments do not fit the task's signature or cannot be stored."""
+
+
+class UnknownArgument(InvalidPayload):
+    """A stored job has an argument that the task of this program does not know; a newer one may."""
+
+
+class NotUpgraded(InvalidPayload):
+    """A task's `upgrade` failed; the error that it raised is the cause."""
 
 
 class DuplicateTask(UsageError):
@@ -103,8 +121,46 @@ class SchemaMismatch(StoreError):
     """The schema in the store does not fit this version of jobhost."""
 
 
+class KeyConflict(JobhostError):
+    """A key belongs to another job, and nothing was changed.
+
+    `job_id`: that job's id.
+    """
+
+    def __init__(self, message: str, *, job_id: bytes) -> None:
+        super().__init__(message)
+        self.job_id = UUID(bytes=job_id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), job_id=self.job_id.bytes), self.args
+
+
+class IdempotencyConflict(KeyConflict):
+    """The idempotency key was given before, with another payload. Give each call its own key."""
+
+
+class UniqueKeyTaken(KeyConflict):
+    """Another job has the unique key. Repeat when it has ended, or leave it at that job."""
+
+
+class QueueFull(JobhostError):
+    """As many jobs wait in a queue as may, and its setting is to refuse more, or the wait for a
+    place was in vain. Nothing was accepted: try again later, or do without.
+
+    `queue` and `capacity` say which and how many.
+    """
+
+    queue: str = ""
+    capacity: int = 0
+
+
 class JobNotFound(JobhostError):
     """No job with this id is in the store."""
+
+
+class JobExpired(JobNotFound):
+    """No job with this id is in the store, and one that old has been deleted by now: see
+    `Retention`. Whether there ever was one cannot be told."""
 
 
 class IllegalMove(JobhostError):
@@ -133,6 +189,11 @@ class ResultUnstorable(JobFailed):
 
 class LeaseLost(JobhostError):
     """This worker's right to the job has ended; whatever it still writes is refused."""
+
+
+class TransactionTooLong(JobhostError):
+    """A job's own transaction was rolled back, since others could not write for as long as it
+    lasted. Do what takes long before it begins."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -69,6 +69,17 @@ class FailedLate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobTooNew:
+    """This worker leaves jobs of `task` to newer ones: their arguments are of `version`, and it
+    knows them up to `known`. Told once for each task and version, with the first such job."""
+
+    job: UUID
+    task: str
+    version: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsLost:
     """The store refused what these jobs had to say: they are no longer this worker's."""
 
@@ -156,6 +167,59 @@ class JobsParked:
     """Jobs whose task no live worker knows were set aside."""
 
     jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsExpired:
+    """The time to start of jobs was over: `jobs` are dead, `dropped` were deleted."""
+
+    jobs: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsPruned:
+    """Jobs that had been kept as long as they should be were deleted, in one walk."""
+
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLate:
+    """A job of this queue has waited longer than the queue's objective. Told once, by one worker
+    for all; `QueueInTime` tells the end. `paused`: nothing of the queue is started just now."""
+
+    queue: str
+    oldest_seconds: float
+    objective_seconds: float
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueInTime:
+    """No job of this queue waits longer than its objective any more."""
+
+    queue: str
+    objective_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFilling:
+    """This queue has reached four fifths of its capacity. Told once, by one worker for all;
+    `QueueHasRoom` tells the end."""
+
+    queue: str
+    jobs: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueHasRoom:
+    """This queue is below seven tenths of its capacity again."""
+
+    queue: str
+    jobs: int
+    capacity: int
 
 
 E_ = TypeVar("E_")

@@ -72,7 +72,8 @@ def test_an_interrupt_ends_the_server_and_all_processes(temporary: Path) -> None
 
     bench.send_signal(signal.SIGINT)
 
-    assert bench.wait(60) == 128 + signal.SIGINT
+    # Python itself ends by the signal if that comes between two lines of ours.
+    assert bench.wait(60) in (128 + signal.SIGINT, -signal.SIGINT)
     assert {file.name for file in temporary.iterdir()} <= {".lockfile"}
     left = [found for found in psutil.process_iter() if str(temporary) in _command(found)]
     assert left == []

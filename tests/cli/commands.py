@@ -59,6 +59,11 @@ class Running:
             )
 
     @property
+    def said(self) -> str:
+        """What it has said on stdout so far."""
+        return self._out.read_text()
+
+    @property
     def err(self) -> str:
         """What it has said on stderr so far."""
         return self._err.read_text()

@@ -18,12 +18,20 @@ COMMANDS = [
     "worker",
     "enqueue",
     "run",
+    "init",
+    "top",
     "doctor",
     "roles",
     "jobs list",
     "jobs show",
     "jobs cancel",
-    "jobs retry",
+    "jobs redrive",
+    "jobs purge",
+    "jobs peek",
+    "jobs explain",
+    "dead list",
+    "dead redrive",
+    "dead purge",
 ]
 
 
@@ -45,7 +53,7 @@ def test_the_help_ends_with_the_exit_codes(capsys: pytest.CaptureFixture[str]) -
 
 def test_every_exit_code_is_explained() -> None:
     assert set(MEANINGS) == set(Exit)
-    assert [code.value for code in Exit] == [0, 1, 2, 3, 4, 5, 6, 7, 70, 130]
+    assert [code.value for code in Exit] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 70, 130]
     assert Exit.AT_ONCE == EXIT_AT_ONCE
 
 

@@ -151,7 +151,7 @@ def test_a_waiting_job_is_cancelled_with_its_reason(shop: Shop, call: Call) -> N
 
 
 def test_one_job_that_cannot_be_moved_does_not_hold_up_the_rest(shop: Shop, call: Call) -> None:
-    gone, waits = "0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10", shop.enqueue("add", "[1]")
+    gone, waits = "f190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10", shop.enqueue("add", "[1]")
     done = call("jobs", "cancel", gone, waits)
     assert done.code == 4
     assert done.out == f"{waits} is cancelled\n"
@@ -176,7 +176,7 @@ def test_dead_and_cancelled_jobs_are_sent_back(shop: Shop, call: Call) -> None:
     dead = shop.dead("it fell over")
     cancelled = shop.enqueue("add", "[1]")
     call("jobs", "cancel", cancelled)
-    done = call("jobs", "retry", dead, cancelled)
+    done = call("jobs", "redrive", dead, cancelled)
     assert done.code == 0
     assert done.out == f"{dead} is ready again\n{cancelled} is ready again\n"
     assert shop.state(dead) == shop.state(cancelled) == "ready"
@@ -196,7 +196,7 @@ def test_other_jobs_are_not_sent_back(
     job_id = shop.enqueue(task, '["x"]')
     if burst:
         shop.call("worker", "shop:host", "--burst")
-    done = call("jobs", "retry", job_id)
+    done = call("jobs", "redrive", job_id)
     assert (done.code, done.out) == (2, "")
     assert hint in done.err
 

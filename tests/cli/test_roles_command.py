@@ -22,16 +22,16 @@ def test_the_roles_are_explained(call: Call) -> None:
 def test_the_explanation_as_json(call: Call) -> None:
     told = json.loads(call("roles", "--json", "--prefix", "shop").out)["roles"]
     assert [role["name"] for role in told] == [f"shop_{part}" for part in PARTS]
-    assert told[1]["rights"]["ready"] == "INSERT"
+    assert told[1]["rights"]["expiry"] == "INSERT"
     assert "plan_cache_mode" in told[2]["settings"]
 
 
 def test_the_sql_is_for_the_schema_and_the_prefix_that_are_given(call: Call) -> None:
     plain = call("roles", "--sql").out
-    assert 'GRANT INSERT ON TABLE "jobhost".ready TO jobhost_producer;' in plain
+    assert 'GRANT INSERT ON TABLE "jobhost".expiry TO jobhost_producer;' in plain
     assert plain.index("BEGIN;") < plain.index("CREATE ROLE jobhost_owner") < plain.index("COMMIT;")
     given = call("roles", "--sql", "--schema", "billing", "--prefix", "acme").out
-    assert 'GRANT INSERT ON TABLE "billing".ready TO acme_producer;' in given
+    assert 'GRANT INSERT ON TABLE "billing".expiry TO acme_producer;' in given
     assert '"jobhost"' not in given
     assert "jobhost_" not in given
     address = "postgresql://shop:hunter2@nowhere.example/shop?schema=crm"

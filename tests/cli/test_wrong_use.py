@@ -9,7 +9,7 @@ from commands import Call, Finished, Shop
 
 from jobhost import JobHost
 
-NOBODY = "0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10"
+NOBODY = "f190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10"
 
 
 def assert_one_sentence(done: Finished) -> None:
@@ -91,10 +91,10 @@ WRONG = [
     (f"jobs cancel {NOBODY} --reason ", 2, "reason must say in words"),
     ("jobs show x", 2, "a job id is a UUID"),
     ("jobs cancel x", 2, "a job id is a UUID"),
-    ("jobs retry x", 2, "a job id is a UUID"),
+    ("jobs redrive x", 2, "a job id is a UUID"),
     (f"jobs show {NOBODY}", 4, f"there is no job {NOBODY}"),
     (f"jobs cancel {NOBODY}", 4, f"there is no job {NOBODY}"),
-    (f"jobs retry {NOBODY}", 4, f"there is no job {NOBODY}"),
+    (f"jobs redrive {NOBODY}", 4, f"there is no job {NOBODY}"),
 ]
 
 

@@ -16,7 +16,25 @@ from jobhost.jobs.options import Options
 from jobhost.jobs.states import MOVES, State
 from jobhost.worker.config import WorkerConfig
 
-GUIDE = ["tasks", "results", "worker", "delivery", "sqlite", "errors", "states"]
+GUIDE = [
+    "tasks",
+    "results",
+    "worker",
+    "delivery",
+    "sqlite",
+    "errors",
+    "states",
+    "progress",
+    "logs",
+    "batches",
+    "keys",
+    "queues",
+    "expiry",
+    "capacity",
+    "retention",
+    "dead-letters",
+    "testing",
+]
 TEXT = "\n".join((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in GUIDE)
 ARCHITECTURE = (DOCS / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
@@ -40,7 +58,7 @@ def test_every_setting_of_a_worker_has_a_row(name: str) -> None:
     assert re.search(rf"^\| `{name}` \| ", prose(DOCS / "worker.md"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", [item.name for item in fields(RunningJob)])
+@pytest.mark.parametrize("name", [item.name for item in fields(RunningJob) if item.repr])
 def test_everything_that_a_task_can_ask_is_named(name: str) -> None:
     assert f"`{name}`" in prose(DOCS / "tasks.md")
 
@@ -118,6 +136,8 @@ def test_the_log_lines_of_a_worker_are_as_documented(caplog: pytest.LogCaptureFi
             happened.WorkerRescued(worker="web1:4711", reason="died", returned=3, ended=0),
             happened.LeaseEnded(node=1, running=3),
             happened.JobsParked(jobs=2),
+            happened.QueueLate(queue="mail", oldest_seconds=45, objective_seconds=30, paused=False),
+            happened.QueueFilling(queue="mail", jobs=8, capacity=10),
             happened.StoreTrouble(error="app.db is locked by another process", retry_seconds=2.5),
             happened.StoreTrouble(error="app.db is locked by another process", retry_seconds=None),
             happened.WorkerRetiring(job=job, task="send_mail", waited_seconds=5),
@@ -125,7 +145,7 @@ def test_the_log_lines_of_a_worker_are_as_documented(caplog: pytest.LogCaptureFi
             events.emit(event)
     page = prose(DOCS / "worker.md").replace("0190…", str(job))
     told = [record for record in caplog.records if record.name == "jobhost.worker"]
-    assert len(told) == 12
+    assert len(told) == 14
     for record in told:
         assert f"| {record.levelname} | `{record.getMessage()}` |" in page
 

@@ -110,6 +110,16 @@ def test_a_signal_from_outside_proves_nothing(number):
     assert death == Death(cause=f"was killed by {number.name}", own_doing=False)
 
 
+def test_a_kill_of_who_ran_one_suspect_is_its_own_doing_unless_it_was_to_stop():
+    status = _end_of(_SLEEP, kill=signal.SIGKILL)
+
+    assert read_death(status, alone=True) == Death(cause="was killed by SIGKILL", own_doing=True)
+    stopped = read_death(status, alone=True, stopping=True)
+    assert stopped == Death(cause="was killed by SIGKILL", own_doing=False)
+    terminated = read_death(_end_of(_SLEEP, kill=signal.SIGTERM), alone=True)
+    assert terminated == Death(cause="was killed by SIGTERM", own_doing=False)
+
+
 def test_a_kill_while_the_kernel_counted_one_for_want_of_memory_is_ascribed_to_that():
     status = _end_of(_SLEEP, kill=signal.SIGKILL)
 

@@ -124,18 +124,28 @@ def test_a_job_that_ends_its_process_is_dead_after_three_proofs(site: Site, task
     assert site.ledger.count("start") == {"job": 3}, "it was alone each time"
 
 
+def test_a_job_whose_worker_is_killed_each_time_as_by_the_kernel_is_dead_in_the_end(site: Site):
+    site.start(*LONG, processes=1).ready()
+    job = site.toils.kill_itself.enqueue("job")
+    until(lambda: job.status().is_final, "it ends")
+
+    assert (job.status().state, job.status().crashes) == (State.DEAD, 3)
+    assert site.ledger.count("start") == {"job": 5}, "twice among others, and three times alone"
+    assert all("was killed by SIGKILL" in error for error in errors(job))
+
+
 def test_a_kill_from_outside_charges_nobody_and_after_the_second_a_job_runs_alone(site: Site):
     node = site.start(*LONG, processes=1).ready()
     job = site.toils.hold.enqueue("job")
-    for times in (1, 2, 3):
+    for times in (1, 2):
         site.started("job", times=times)
         os.kill(site.ledger.pids("start", "job")[-1], signal.SIGKILL)
-    site.started("job", times=4)
+    site.started("job", times=3)
     site.go("job")
 
     assert job.result(PATIENCE)
     assert job.status().crashes == 0
-    assert outcomes(job) == ["crashed"] * 3 + ["succeeded"]
+    assert outcomes(job) == ["crashed"] * 2 + ["succeeded"]
     assert all("was killed by SIGKILL" in error for error in errors(job))
     assert "runs suspects" in node.log
 

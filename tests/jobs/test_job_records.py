@@ -15,6 +15,7 @@ from jobhost.jobs.states import FINAL, State
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 RECORD = JobRecord(
     id=UUID(int=1),
+    number=7,
     task="thumbnail",
     queue="default",
     priority=0,

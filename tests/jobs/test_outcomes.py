@@ -1,5 +1,6 @@
 """What follows an attempt: properties over all outcomes and counts, and the limits as examples."""
 
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -8,20 +9,26 @@ from hypothesis import strategies as st
 
 from jobhost.jobs import outcomes
 from jobhost.jobs.outcomes import (
+    LEFT_DELIVERIES_MAX,
     MAX_CRASHES,
     MAX_LOST_DELIVERIES,
+    UNREADABLE,
+    BeyondMe,
     Cancelled,
     Counts,
     Crashed,
     DeadLettered,
+    Deferred,
     Discarded,
     ErrorInfo,
+    Expired,
     Failed,
     Outcome,
     Released,
     Settlement,
     Snoozed,
     Succeeded,
+    TooNew,
     Unstorable,
     decide,
     obey_cancel,
@@ -63,20 +70,28 @@ crashed = st.builds(
     lost_deliveries=st.integers(1, 2 * MAX_LOST_DELIVERIES),
     cancel_reason=st.none() | reasons,
 )
-harmless = st.one_of(st.builds(Snoozed, delay_seconds=delays), st.just(Released()))
+harmless = st.one_of(
+    st.builds(Snoozed, delay_seconds=delays),
+    st.builds(Deferred, reason=reasons),
+    st.just(TooNew(version=3, known=2)),
+    st.just(Released()),
+)
+beyond = st.builds(BeyondMe, error=errors)
 ended = st.one_of(
     st.builds(Unstorable, error=errors),
     st.builds(Cancelled, reason=reasons),
     st.builds(Discarded, reason=reasons),
     st.builds(DeadLettered, reason=reasons, error=st.none() | errors),
+    st.just(Expired()),
 )
 succeeded = st.builds(Succeeded, result=st.just("null"))
-every_outcome = st.one_of(succeeded, failed, harmless, ended, crashed)
+every_outcome = st.one_of(succeeded, failed, harmless, beyond, ended, crashed)
 
 
 def test_the_strategies_cover_every_outcome() -> None:
-    covered = {Succeeded, Failed, Snoozed, Released, Unstorable, Cancelled, Discarded}
-    assert set(get_args(outcomes.Outcome)) == covered | {DeadLettered, Crashed}
+    covered: set[type] = {Succeeded, Failed, Snoozed, Released, Unstorable, Cancelled, Discarded}
+    covered |= {DeadLettered, Crashed, Expired, Deferred, TooNew, BeyondMe}
+    assert set(get_args(outcomes.Outcome)) == covered
 
 
 @given(every_outcome, counted, policies, chances)
@@ -96,7 +111,7 @@ def test_only_a_scheduled_job_waits_and_never_backwards(
     assert settlement.delay_us >= 0
 
 
-@given(st.one_of(failed, harmless, ended, crashed), counted, policies, chances)
+@given(st.one_of(failed, harmless, beyond, ended, crashed), counted, policies, chances)
 def test_counts_never_fall_and_rise_by_one_for_what_they_count(
     outcome: Outcome, counts: Counts, policy: Retry, chance: float
 ) -> None:
@@ -249,3 +264,26 @@ def test_a_crash_spends_no_attempt_of_the_retry_policy() -> None:
     kill = Crashed(error=ERROR, proven=True, lost_deliveries=1)
     settlement = settle(kill, Counts(failures=4), Retry(max_attempts=5))
     assert (settlement.target, settlement.failures) == (State.READY, 4)
+
+
+def test_a_job_that_workers_are_too_old_for_waits_longer_each_time_up_to_a_minute() -> None:
+    def after(deliveries: int) -> Settlement:
+        return decide(TooNew(version=3, known=2), Counts(deliveries=deliveries), Retry(), 0.0)
+
+    seconds = [after(deliveries).delay_us / 1_000_000 for deliveries in (1, 2, 3, 6, 7, 8, 10**6)]
+    assert seconds == [1, 2, 4, 32, 60, 60, 60]
+    first = after(1)
+    assert (first.target, first.failures, first.crashes) == (State.SCHEDULED, 0, 0)
+    assert first.error is not None
+    assert first.error.message == "its arguments are of version 3, this worker knows 2"
+
+
+def test_a_job_with_an_argument_that_nobody_knows_is_left_to_newer_workers_and_then_dead() -> None:
+    def after(deliveries: int) -> Settlement:
+        return decide(BeyondMe(error=ERROR), Counts(deliveries=deliveries), Retry(), 0.0)
+
+    left = [after(deliveries) for deliveries in range(1, LEFT_DELIVERIES_MAX)]
+    assert {one.target for one in left} == {State.SCHEDULED}
+    assert sum(one.delay_us for one in left) > timedelta(minutes=10) / timedelta(microseconds=1)
+    last = after(LEFT_DELIVERIES_MAX)
+    assert (last.target, last.reason, last.error) == (State.DEAD, UNREADABLE, ERROR)

@@ -43,7 +43,9 @@ class Job:
     cancel: str | None = None
     outcomes: list[str] = field(default_factory=list)
     lost_deliveries: int = 0
+    expires_at: int | None = None
     suspect_of: int | None = None
+    deferred: bool = False
     last_crash_of: int | None = None
 
     @property
@@ -131,6 +133,14 @@ class Model:
         self._ready(job, Move.REDRIVE, FRESH)
         return True
 
+    def resume(self, job_id: bytes) -> bool:
+        """A job that its task has set aside is ready again, with the counts that it had."""
+        job = self.jobs[job_id]
+        if job.state is not State.BLOCKED or not job.deferred:
+            return False
+        self._ready(job, Move.RESUME, RETURNED)
+        return True
+
     # --- workers
 
     def heartbeat(self, node: int, lease: int) -> bool:
@@ -209,7 +219,7 @@ class Model:
         back = [
             job
             for job in self.standing_in(State.BLOCKED)
-            if job.suspect_of is None and job.task in self.served()
+            if job.suspect_of is None and not job.deferred and job.task in self.served()
         ]
         for job in sorted(back, key=lambda job: (job.task, job.number)):
             self._ready(job, Move.UNPARK, RETURNED)
@@ -217,6 +227,23 @@ class Model:
         for job in aside:
             self._move(job, Move.PARK, State.BLOCKED)
         return len(due), len(aside), len(back)
+
+    def expire(self) -> int:
+        """What has not started in time, and waits, is dead; how many jobs that were. An expiry ends
+        with its job, or when it is seen behind the end of it."""
+        due = [
+            job
+            for job in self.jobs.values()
+            if job.expires_at is not None
+            and job.expires_at <= self.now
+            and job.state is not State.RUNNING
+        ]
+        waiting = [job for job in due if job.state in LIVE]
+        for job in due:
+            job.expires_at = None
+        for job in waiting:
+            self._move(job, Move.EXPIRE, State.DEAD)
+        return len(waiting)
 
     # --- inside
 
@@ -232,6 +259,7 @@ class Model:
             self._ready(job, settlement.move, lane)
             return
         job.due_at = self.now + settlement.delay_us
+        job.deferred = settlement.move is Move.DEFER
         self._move(job, settlement.move, settlement.target)
 
     def _take(self, job: Job, node: int) -> None:
@@ -266,6 +294,7 @@ class Model:
 
     def _ready(self, job: Job, move: Move, lane: int) -> None:
         job.place = (lane, next(self._places))
+        job.deferred = False
         self._move(job, move, State.READY)
 
     def _move(self, job: Job, move: Move, target: State) -> None:

@@ -22,22 +22,28 @@ from hypothesis.stateful import (
 
 from jobhost.clock import Instant, ManualClock
 from jobhost.ids import new_ids
+from jobhost.jobs.expiry import Expiry
 from jobhost.jobs.outcomes import (
+    BeyondMe,
     Cancelled,
     Counts,
     DeadLettered,
+    Deferred,
     Discarded,
     Outcome,
     Released,
     Snoozed,
     Succeeded,
+    TooNew,
     Unstorable,
     decide,
 )
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.store.plans.cycle import read_back
+from jobhost.store.plans.deferral import resume
 from jobhost.store.plans.enqueue import Batch, NewJob
+from jobhost.store.plans.expiry import expire
 from jobhost.store.sqlite.store import SqliteStore
 
 from .conftest import DIALECTS, Direct
@@ -54,6 +60,9 @@ OUTCOMES: list[Outcome] = [
     FAILED,
     Snoozed(delay_seconds=0),
     Snoozed(delay_seconds=7),
+    Deferred(reason="the invoice"),
+    TooNew(version=2, known=1),
+    BeyondMe(error=BOOM),
     Released(),
     Cancelled(reason="stop"),
     Discarded(reason="sent"),
@@ -103,10 +112,13 @@ class StoreAgainstModel(RuleBasedStateMachine):
         priority=st.sampled_from([0, 0, 0, 5, -5]),
         count=st.integers(1, 3),
         wait=st.sampled_from([None, None, None, 0, 1, 10 * SECOND]),
+        expires=st.sampled_from([None, None, None, 3 * SECOND, 12 * SECOND]),
     )
-    def enqueue(self, task: str, priority: int, count: int, wait: int | None) -> Any:
+    def enqueue(
+        self, task: str, priority: int, count: int, wait: int | None, expires: int | None
+    ) -> Any:
         ids = [bytes(one) for one in new_ids(count)]
-        self._enqueue(ids, task, priority, wait)
+        self._enqueue(ids, task, priority, wait, expires)
         return multiple(*ids)
 
     @rule(target=jobs, again=jobs, task=st.sampled_from(TASKS))
@@ -188,10 +200,20 @@ class StoreAgainstModel(RuleBasedStateMachine):
         assert redriven is not None
         assert redriven.done == self.model.redrive(job)
 
+    @rule(job=jobs)
+    def resume(self, job: bytes) -> None:
+        resumed = self.world.write(lambda: resume(job))
+        assert resumed is not None
+        assert resumed.done == self.model.resume(job)
+
     @rule()
     def stage(self) -> None:
         report = self.world.stage()
         assert (report.staged, report.parked, report.unparked) == self.model.stage()
+
+    @rule()
+    def expire(self) -> None:
+        assert self.world.write(expire).expired == self.model.expire()
 
     @rule(seconds=st.sampled_from([1, 5, 10]))
     def tick(self, seconds: int) -> None:
@@ -244,14 +266,26 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.model.nodes[number] = Node(number, tasks, self.model.now + LEASE_US)
         return number
 
-    def _enqueue(self, ids: list[bytes], task: str, priority: int, wait: int | None) -> None:
+    def _enqueue(
+        self,
+        ids: list[bytes],
+        task: str,
+        priority: int,
+        wait: int | None,
+        expires: int | None = None,
+    ) -> None:
         due = None if wait is None else Instant(self.model.now + wait)
         jobs = [NewJob(one, "[]", None) for one in ids]
-        batch = Batch(task=task, queue=QUEUE, priority=priority, jobs=jobs, run_at=due)
+        expiry = None if expires is None else Expiry(after_us=expires)
+        batch = Batch(
+            task=task, queue=QUEUE, priority=priority, jobs=jobs, run_at=due, expiry=expiry
+        )
         self.world.write(lambda: self.world.store.hot.enqueue(batch))
         number_of = numbers(self.world.query)
         for one in ids:
-            self.model.enqueue(one, Job(number_of[one], task, priority), due)
+            job = Job(number_of[one], task, priority)
+            job.expires_at = None if expires is None else self.model.now + expires
+            self.model.enqueue(one, job, due)
 
     def _cycle(self, worker: int, batch: list[Ended], slots: int) -> Any:
         asked = {

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any, assert_type
 from uuid import UUID
 
-import psycopg
-
 from jobhost import Job, JobHost, Retry, Task, current_job
 from jobhost.host.task import BoundTask
 from jobhost.jobs.records import Attempt, JobRecord
@@ -124,6 +122,6 @@ async def check_transactions(connection: object) -> None:
     assert_type(bound.enqueue_with(connection, Path("a")), Job[Path])
     thumbnail.enqueue_with(connection, 3)  # type: ignore[arg-type]
     with current_job().transaction() as tx:
-        assert_type(tx.connection, psycopg.Connection[tuple[Any, ...]])
+        assert_type(tx.connection, Any)
     async with current_job().transaction() as on_loop:
-        assert_type(on_loop.connection, psycopg.AsyncConnection[tuple[Any, ...]])
+        assert_type(on_loop.connection, Any)

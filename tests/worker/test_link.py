@@ -1,5 +1,6 @@
 """A worker takes its number once it is listened for, and never misses that it was lost."""
 
+import json
 import socket
 import threading
 
@@ -7,7 +8,7 @@ import pytest
 
 from jobhost.errors import StoreUnavailable
 from jobhost.worker.link import Link
-from jobhost.worker.wire import Hello, Ping, Pong, Tidings, Welcome, Wire
+from jobhost.worker.wire import Hello, Message, Ping, Pong, Tidings, Told, Welcome, Wire
 
 HELLO = Hello(url="sqlite:///a", tasks=["a"], queues={"mail": 1}, slots=2, version="1")
 FIRST, SECOND = Welcome(number=1, id="one"), Welcome(number=2, id="two")
@@ -28,6 +29,15 @@ class Node:
         for message in [*messages, Ping()]:
             self._wire.send(message)
         assert self._wire.receive() == Pong(running=0)
+
+    def ask(self) -> list[Message | None]:
+        """A ping, and what is said until the answer to the next one."""
+        self._wire.send(Ping())
+        self._wire.send(Ping())
+        said = [self._wire.receive()]
+        while said.count(Pong(running=0)) < 2:
+            said.append(self._wire.receive())
+        return said
 
 
 _NODES: list[Node] = []
@@ -93,3 +103,13 @@ def test_news_go_to_who_has_taken_the_last_number(node: Node):
     node.say(_news(ready=False))
 
     assert heard == [("jobhost-link", False)]
+
+
+def test_rates_are_told_with_the_answer_to_a_ping_unless_they_are_as_before(node: Node):
+    answer = Pong(running=0)
+    assert node.ask() == [answer, answer]
+
+    rates = {"seconds": 5.0, "queues": [["mail", 0, 3, 2, 1]]}
+    node.link.rates = lambda: rates
+    assert node.ask() == [answer, Told(rates=json.dumps(rates)), answer]
+    assert node.ask() == [answer, answer]

@@ -10,7 +10,7 @@ import is imported inside the command that needs it, so that `--help` stays fast
 - `main.py`: the commands, and the error boundary; start here.
 - `exits.py`: the exit codes, and how a process leaves.
 - `hosts.py`: from MODULE:HOST to the host.
-- `worker.py`, `enqueue.py`, `run.py`, `jobs.py`, `move.py`: the commands.
+- `worker.py`, `enqueue.py`, `run.py`, `jobs.py`, `jobs_logs.py`, `move.py`: the commands.
 - `render.py`: what people and programs read; `waiting.py`: advice on jobs that nobody comes for;
   `logs.py`: the log.
 """

@@ -15,8 +15,9 @@ def doctor(json_output: JsonOutput = False, url: StoreUrl = None) -> None:
 
     On PostgreSQL: version, durability, clocks, rights of the login, schema,
     autovacuum, old transactions, replication slots, connections, notices. On SQLite:
-    the file, its file system, rights, space and journal. On both: workers, and jobs
-    for which nobody comes.
+    the file, its file system, rights, space and journal. On both: workers, jobs for
+    which nobody comes, queues that are paused, late or nearly full, keys that are
+    stuck, dead letters, and what nobody sweeps or prunes.
 
     Nothing is changed. Ends with exit code 7 when there is a warning or a problem,
     so that it can stand in a script; with 0 when all is ok or worth a note.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from jobhost.app import JobHost
-    from jobhost.host.task import CallOptions
+    from jobhost.host.task import CallOptions, Task
 
 TRIGGER: Final = "command line"
 
@@ -47,6 +47,31 @@ def enqueue(
     run_at: Annotated[
         str | None, typer.Option(help="Run it then, such as 2030-01-31T09:00:00Z.")
     ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="A repeat with this key gives the first job.")
+    ] = None,
+    idempotency_window: Annotated[
+        str | None, typer.Option(help="For how long. Default: 10m.")
+    ] = None,
+    unique: Annotated[
+        str | None, typer.Option(help="At most one job of the task with this key lives.")
+    ] = None,
+    unique_until: Annotated[
+        str | None, typer.Option(help="start or end of the job. Default: end.")
+    ] = None,
+    on_taken: Annotated[
+        str | None,
+        typer.Option(help="When another job has the key: return, raise or replace."),
+    ] = None,
+    debounce: Annotated[
+        str | None, typer.Option(help="Run it this long after the last call with the key.")
+    ] = None,
+    debounce_max: Annotated[
+        str | None, typer.Option(help="But no longer after the first one.")
+    ] = None,
+    throttle: Annotated[
+        str | None, typer.Option(help="The key is taken this long at least.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it has ended; print its result.")
     ] = False,
@@ -55,13 +80,15 @@ def enqueue(
 ) -> None:
     """Accept one job and print its id, or with --wait its result as JSON.
 
-    The arguments are checked against the task's signature first.
+    The arguments are checked against the task's signature first. With a key it may be
+    an earlier call's job: then its id is printed, and stderr says so.
 
     Examples:
 
       jobhost enqueue shop.jobs:host thumbnail --args '["cat.jpg", 256]'
       jobhost enqueue shop.jobs:host thumbnail --args '{"width": 80}' --delay 1h
       jobhost enqueue shop.jobs:host report --wait --timeout 5m
+      jobhost enqueue shop.jobs:host report --unique nightly --on-taken raise
     """
     if timeout is not None and not wait:
         raise UsageError("--timeout is how long to wait: give --wait as well")
@@ -72,18 +99,31 @@ def enqueue(
     positional, named = read_arguments(args)
     given: dict[str, Any] = {"queue": queue, "priority": priority, "delay": delay}
     given["run_at"] = None if run_at is None else read_moment(run_at)
+    given |= {"idempotency_key": idempotency_key, "idempotency_window": idempotency_window}
+    given |= {"unique": unique, "unique_until": unique_until, "on_taken": on_taken}
+    given |= {"debounce": debounce, "debounce_max": debounce_max, "throttle": throttle}
     options: CallOptions = {  # type: ignore[assignment]  # checked by using()
         name: value for name, value in given.items() if value is not None
     }
     with load_host(place, url) as host:
-        bound = host.tasks.get(task).using(**options).triggered_by(TRIGGER)
+        bound = find_task(host, task).using(**options).triggered_by(TRIGGER)
         job = bound.enqueue(*positional, **named)
+        if not job.is_new:
+            tell(f"job {job.id} has a key of this call, and was enqueued before")
         if queue is not None and queue not in host.worker().queues:
             _tell_if_unserved(host, job.id)
         if wait:
             put_result(host, job.id, timeout)
         else:
             put(str(job.id))
+
+
+def find_task(host: "JobHost", name: str) -> "Task[..., Any, Any]":
+    """The task of that name; of a former one the present name is told. Raises UnknownTask."""
+    task = host.tasks.get(name)
+    if task.name != name:
+        tell(f"task {name!r} is named {task.name!r} now")
+    return task
 
 
 def _tell_if_unserved(host: "JobHost", job_id: "UUID") -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ class Exit(IntEnum):
     CANCELLED = 5
     NOT_ENDED = 6
     UNWELL = 7
+    EXPIRED = 8
     AT_ONCE = 70
     INTERRUPTED = 130
 
@@ -33,17 +35,22 @@ MEANINGS: Final = {
     Exit.DONE: "done; for a job: it succeeded",
     Exit.JOB_DEAD: "the job failed for good (dead); for the demo: not all was as promised",
     Exit.WRONG_USE: "wrong use, or a job in a state that does not allow it",
-    Exit.STORE: "the store, or a file, could not do it",
-    Exit.NOT_FOUND: "there is no such job, or no such node",
+    Exit.STORE: "the store, or a file, could not do it, or the queue is full",
+    Exit.NOT_FOUND: "there is no such job, node or queue",
     Exit.CANCELLED: "the job was cancelled",
     Exit.NOT_ENDED: "the job, or node, has not ended yet: --timeout, a retry or a snooze",
     Exit.UNWELL: "the doctor found a warning or a problem",
+    Exit.EXPIRED: "there is no such job any more: one so old has been deleted",
     Exit.AT_ONCE: "a second signal ended the process before all was recorded",
     Exit.INTERRUPTED: "interrupted; a job that had not ended goes on later",
 }
 
+_FLUSH_SECONDS: Final = 1.0
+
 _BY_ERROR: Final[tuple[tuple[type[errors.JobhostError], Exit], ...]] = (
     (errors.StoreError, Exit.STORE),
+    (errors.QueueFull, Exit.STORE),
+    (errors.JobExpired, Exit.EXPIRED),
     (errors.JobNotFound, Exit.NOT_FOUND),
     (errors.JobDead, Exit.JOB_DEAD),
     (errors.JobCancelled, Exit.CANCELLED),
@@ -87,8 +94,16 @@ def leave_threads_behind(report: "WorkerReport", code: Exit, sentence: str | Non
 
 
 def flush() -> None:
-    """Write out what is buffered, before this program ends or is replaced."""
+    """Write out what is buffered, before this program ends or is replaced; a pipe that nobody
+    reads is not waited for."""
     logging.shutdown()
+    last = threading.Thread(target=_flush_streams, daemon=True)
+    with suppress(RuntimeError):  # the system has no room for a thread
+        last.start()
+        last.join(_FLUSH_SECONDS)
+
+
+def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

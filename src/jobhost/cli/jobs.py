@@ -1,19 +1,21 @@
-"""`jobhost jobs`: look at jobs, cancel them, send them back."""
+"""`jobhost jobs`: look at jobs, cancel, resume, purge them, send them back."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from jobhost.app import JobHost
 from jobhost.cli.exits import Exit, exit_of
+from jobhost.cli.explain import explain
 from jobhost.cli.hosts import StoreUrl, where_to_look
+from jobhost.cli.jobs_logs import logs
 from jobhost.cli.render import as_json, put, put_job, put_json, put_listing, tell
-from jobhost.cli.waiting import advice, queues_without_worker
-from jobhost.errors import IllegalMove, JobNotFound
+from jobhost.cli.waiting import advice, pause_advice, paused_queues, queues_without_worker
+from jobhost.errors import IllegalMove, JobNotFound, UniqueKeyTaken, UsageError
 from jobhost.ids import parse_id
-from jobhost.jobs.options import check_name
+from jobhost.jobs.options import DEFAULT_QUEUE, check_name
 from jobhost.jobs.states import State
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ LISTED_MAX: Final = 1000
 
 _INSTEAD: Final = {
     State.SCHEDULED: "it runs by itself when it is due",
-    State.BLOCKED: "it runs by itself when what its reason names is there",
+    State.BLOCKED: "see 'jobhost jobs explain', or resume it if its task has set it aside",
     State.READY: "it runs as soon as a worker is free",
     State.RUNNING: "wait for its end, or stop it with 'jobhost jobs cancel'",
     State.SUSPENDED: "it goes on by itself",
@@ -32,10 +34,15 @@ _INSTEAD: Final = {
 }
 """What to do about a job that cannot be sent back."""
 
+_NUMBER_DIGITS_MAX: Final = 18
+"""Of a job's number; an id has more."""
+
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
 
-app = typer.Typer(help="Look at jobs, cancel them, send them back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at jobs, cancel, resume, purge them, send them back.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -70,6 +77,7 @@ def list_jobs(
     with JobHost(url) as host:
         page = host.store.read(lambda: look.list_jobs(wanted))
         unserved = queues_without_worker(host, page.jobs)
+        paused = paused_queues(host, page.jobs)
     if json_output:
         put_json({"jobs": [job.to_json() for job in page.jobs], "next": page.next})
         return
@@ -79,6 +87,8 @@ def list_jobs(
         tell("no such jobs")
     for name in unserved:
         tell(advice(name))
+    for stopped in paused:
+        tell(pause_advice(stopped))
 
 
 @app.command("show")
@@ -101,12 +111,19 @@ def show(
         job = host.job(job_id)
         record, attempts = job.status(), job.attempts()
         unserved = queues_without_worker(host, [record])
+        paused = paused_queues(host, [record])
     if json_output:
         put_json(as_json(record, attempts))
         return
     put_job(record, attempts)
     for name in unserved:
         tell(advice(name))
+    for stopped in paused:
+        tell(pause_advice(stopped))
+
+
+app.command("explain")(explain)
+app.command("logs")(logs)
 
 
 @app.command("cancel")
@@ -129,32 +146,105 @@ def cancel(
     _each(job_ids, url, lambda host, job_id: _cancel(host, job_id, reason))
 
 
-@app.command("retry")
-def retry(job_ids: Ids, url: StoreUrl = None) -> None:
+@app.command("redrive")
+def redrive(
+    job_ids: Ids,
+    args: Annotated[
+        str | None,
+        typer.Option("--args", help='Other arguments, all of them: JSON, such as {"width": 80}.'),
+    ] = None,
+    url: StoreUrl = None,
+) -> None:
     """Send dead or cancelled jobs back.
 
-    They are ready again with fresh counts; their history is kept.
+    They are ready again with fresh counts; their history is kept, also the former
+    arguments. Many dead ones at once: 'jobhost dead redrive'.
 
     Examples:
 
-      jobhost jobs retry 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+      jobhost jobs redrive 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+      jobhost jobs redrive 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10 --args '{"width": 80}'
     """
-    _each(job_ids, url, _redrive)
+    arguments = None if args is None else _arguments(args)
+    _each(job_ids, url, lambda host, job_id: _redrive(host, job_id, arguments))
 
 
-def _each(job_ids: list[str], url: str | None, move: Callable[[JobHost, "JobId"], str]) -> None:
+@app.command("resume")
+def resume(
+    jobs: Annotated[
+        list[str], typer.Argument(metavar="ID|NUMBER...", help="Ids or numbers of jobs.")
+    ],
+    url: StoreUrl = None,
+) -> None:
+    """Have jobs run on that their own task has set aside.
+
+    They are ready again, before those that wait; nothing is charged. The number of a
+    job is shown by 'jobhost jobs show'.
+
+    Examples:
+
+      jobhost jobs resume 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+      jobhost jobs resume 4711
+    """
+    _each(jobs, url, _resume, read=_id_or_number)
+
+
+@app.command("purge")
+def purge(job_ids: Ids, url: StoreUrl = None) -> None:
+    """Delete jobs that have ended, with all that belongs to them. There is no way back.
+
+    Many dead ones at once: 'jobhost dead purge'.
+
+    Examples:
+
+      jobhost jobs purge 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
+    """
+    _each(job_ids, url, _purge)
+
+
+@app.command("peek")
+def peek(
+    queue: Annotated[str, typer.Argument(help="The queue.")] = DEFAULT_QUEUE,
+    limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="How many at most.")] = 10,
+    json_output: JsonOutput = False,
+    url: StoreUrl = None,
+) -> None:
+    """Show the jobs of a queue that are claimed next, in that order. It changes nothing.
+
+    Examples:
+
+      jobhost jobs peek mail
+      jobhost jobs peek mail --limit 100 --json
+    """
+    with JobHost(url) as host:
+        jobs = host.peek(queue, limit=limit)
+    if json_output:
+        put_json({"jobs": [job.to_json() for job in jobs]})
+    elif jobs:
+        put_listing(jobs, None)
+    else:
+        tell(f"no job is ready in queue {queue!r}")
+
+
+def _each(
+    job_ids: list[str],
+    url: str | None,
+    move: Callable[[JobHost, Any], str],
+    *,
+    read: Callable[[str], Any] = parse_id,
+) -> None:
     """Move one job after the other and say what came of it. One that cannot be moved does not
     hold up the rest; the exit code is that of the first.
 
     All ids are read before anything is done.
     """
-    wanted = [parse_id(job_id) for job_id in job_ids]
+    wanted = [read(job_id) for job_id in job_ids]
     code = Exit.DONE
     with JobHost(url) as host:
         for job_id in wanted:
             try:
-                put(f"{UUID(bytes=job_id)} {move(host, job_id)}")
-            except (JobNotFound, IllegalMove) as error:
+                put(f"{_named(job_id)} {move(host, job_id)}")
+            except (JobNotFound, IllegalMove, UniqueKeyTaken) as error:
                 tell(str(error))
                 code = code or exit_of(error)
     raise typer.Exit(code)
@@ -175,10 +265,43 @@ def _cancel(host: JobHost, job_id: "JobId", reason: str) -> str:
     return "is cancelled"
 
 
-def _redrive(host: JobHost, job_id: "JobId") -> str:
+def _redrive(host: JobHost, job_id: "JobId", arguments: dict[str, Any] | None) -> str:
     job = host.job(UUID(bytes=job_id))
     try:
-        job.redrive()
+        job.redrive(arguments)
     except IllegalMove as error:
         raise IllegalMove(f"{error}: {_INSTEAD[job.status().state]}") from None
     return "is ready again"
+
+
+def _resume(host: JobHost, job: "JobId | int") -> str:
+    if isinstance(job, int):
+        return f"is ready again: {host.resume(job).id}"
+    host.job(UUID(bytes=job)).resume()
+    return "is ready again"
+
+
+def _id_or_number(text: str) -> "JobId | int":
+    is_number = text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS_MAX
+    return int(text) if is_number else parse_id(text)
+
+
+def _named(job: "JobId | int") -> str:
+    return str(job) if isinstance(job, int) else str(UUID(bytes=job))
+
+
+def _purge(host: JobHost, job_id: "JobId") -> str:
+    host.job(UUID(bytes=job_id)).purge()
+    return "is deleted"
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    from jobhost.cli.enqueue import read_arguments
+
+    positional, named = read_arguments(text)
+    if positional or not text.strip().startswith("{"):
+        raise UsageError(
+            "--args must name every argument here, such as '{\"width\": 80}': the task's "
+            "signature is not known without its program"
+        )
+    return named

@@ -9,16 +9,19 @@ from typing import Annotated, Final
 import typer
 
 import jobhost
-from jobhost.cli import jobs, nodes
+from jobhost.cli import dead, jobs, nodes, queues
 from jobhost.cli.demo import demo
 from jobhost.cli.doctor import doctor
 from jobhost.cli.enqueue import enqueue
 from jobhost.cli.exits import CommandError, Exit, exit_of, table
 from jobhost.cli.hosts import StoreUrl
+from jobhost.cli.init import init
 from jobhost.cli.move import move
+from jobhost.cli.prune import prune
 from jobhost.cli.render import put, tell
 from jobhost.cli.roles import roles
 from jobhost.cli.run import run
+from jobhost.cli.top import top
 from jobhost.cli.worker import worker
 from jobhost.errors import JobhostError
 
@@ -50,6 +53,9 @@ def _options(
 ) -> None: ...
 
 
+app.command()(init)
+
+
 @app.command()
 def migrate(url: StoreUrl = None) -> None:
     """Make the store's schema, or bring it to this release.
@@ -75,12 +81,16 @@ def migrate(url: StoreUrl = None) -> None:
 app.command()(worker)
 app.command()(enqueue)
 app.command()(run)
+app.command()(top)
 app.command()(doctor)
+app.command()(prune)
 app.command()(roles)
 app.command()(move)
 app.command()(demo)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(dead.app, name="dead")
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(queues.app, name="queues")
 
 
 def main() -> None:

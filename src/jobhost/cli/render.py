@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ from jobhost.plurals import counted
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from jobhost.jobs.notes import ItemReport
     from jobhost.jobs.outcomes import ErrorInfo
     from jobhost.jobs.records import Attempt, JobRecord
 
@@ -149,6 +150,8 @@ def put_job(job: "JobRecord", attempts: Sequence["Attempt"]) -> None:
         if value:
             facts.add_row(name, clean(value))
     parts: list[RenderableType] = [facts]
+    if job.progress is not None and job.progress.items is not None:
+        parts.append("\n" + "\n".join(_items(job.progress.items)))
     for attempt in attempts:
         parts.append(f"\n{_headline(attempt)}")
         if attempt.error is not None and attempt.error.traceback:
@@ -165,6 +168,7 @@ def as_json(job: "JobRecord", attempts: Sequence["Attempt"]) -> dict[str, Any]:
         "options": _options(job),
         "arguments": json.loads(job.payload),
         "result": None if job.result is None else json.loads(job.result),
+        "progress": None if job.progress is None else job.progress.to_json(),
         "attempts": [attempt_to_json(attempt) for attempt in attempts],
     }
 
@@ -178,6 +182,7 @@ def _facts(job: "JobRecord") -> list[tuple[str, str]]:
     ]
     return [
         ("id", str(job.id)),
+        ("number", str(job.number)),
         ("task", job.task),
         ("queue", f"{job.queue}, priority {job.priority}"),
         ("state", _state(job)),
@@ -187,6 +192,7 @@ def _facts(job: "JobRecord") -> list[tuple[str, str]]:
         ("claimed", _moment(job.claimed_at)),
         ("ended", _moment(job.ended_at)),
         ("worker", job.worker or ""),
+        ("progress", "" if job.progress is None else str(job.progress)),
         ("counts", f"{', '.join(counts)}; epoch {job.epoch}"),
         ("trigger", f"{envelope.trigger_kind}: {envelope.trigger_detail}"),
         ("parent", str(job.parent or "")),
@@ -200,6 +206,15 @@ def _facts(job: "JobRecord") -> list[tuple[str, str]]:
     ]
 
 
+def _items(report: "ItemReport") -> Iterator[str]:
+    """The report of a batch, with the items that failed."""
+    yield f"items: {report.verdict}"
+    for failure in report.failures:
+        yield f"    {clean(failure.item)}: {clean(failure.error)}"
+    if (more := report.failed - len(report.failures)) > 0:
+        yield f"    and {more:,} more"
+
+
 def _options(job: "JobRecord") -> dict[str, Any]:
     """The policies that the call itself gave; without them those of the task hold."""
     from jobhost.jobs.options import Unset
@@ -210,6 +225,8 @@ def _options(job: "JobRecord") -> dict[str, Any]:
         given["retry"] = envelope.retry.to_json()
     if not isinstance(envelope.timeout_seconds, Unset):
         given["timeout_seconds"] = envelope.timeout_seconds
+    if not isinstance(envelope.stalled_seconds, Unset):
+        given["stalled_seconds"] = envelope.stalled_seconds
     return given
 
 

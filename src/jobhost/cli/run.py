@@ -7,10 +7,21 @@ from uuid import UUID
 
 import typer
 
+from jobhost.app import url_option
 from jobhost.cli import logs
-from jobhost.cli.enqueue import TRIGGER, Arguments, TaskName, put_result, read_arguments
+from jobhost.cli.enqueue import (
+    TRIGGER,
+    Arguments,
+    TaskName,
+    find_task,
+    put_result,
+    read_arguments,
+)
 from jobhost.cli.exits import CommandError, Exit, leave_threads_behind
 from jobhost.cli.hosts import HostUrl, Place, load_host, prints_on_stderr, where_to_look
+from jobhost.cli.waiting import pause_advice, paused_queues
+from jobhost.errors import UniqueKeyTaken
+from jobhost.jobs.states import State
 
 if TYPE_CHECKING:
     from jobhost.app import JobHost
@@ -63,7 +74,7 @@ def run(
     options: CallOptions = {"delay": timedelta(0)}
     if not retry:
         options["retry"] = Retry(max_attempts=1)
-    bound = host.tasks.get(task).using(**options).triggered_by(TRIGGER)
+    bound = find_task(host, task).using(**options).triggered_by(TRIGGER)
     job, batch = bound.prepare(*positional, **named)
     _leave_the_end_to_us(job.id)
     with prints_on_stderr():
@@ -77,8 +88,15 @@ def accept_and_claim(store: "Store", batch: "Batch", node: int) -> "Plan[Deliver
     """Accept the batch's one job and claim it in the same transaction: nobody else ever sees
     it waiting, and a crash before the commit leaves nothing behind."""
     from jobhost.store.plans.cycle import claim_one
+    from jobhost.store.plans.keys import accept
 
-    yield from store.hot.enqueue(batch)
+    own = batch.jobs[0].id
+    for job_id, _ in (yield from accept(batch, store.hot.enqueue)):
+        if job_id != own:
+            raise UniqueKeyTaken(
+                f"job {UUID(bytes=job_id)} has a key of this call, so nothing was run",
+                job_id=job_id,
+            )
     return (yield from claim_one(batch.jobs[0].id, batch.task, node))
 
 
@@ -101,6 +119,12 @@ def _unfinished(host: "JobHost", job: "JobRecord", report: "WorkerReport") -> Co
     look = f"a worker goes on with it; {where_to_look(host, job.id)}"
     if report.stopped:
         return CommandError(f"interrupted; job {job.id} was handed back: {look}", Exit.INTERRUPTED)
+    if job.state is State.BLOCKED:
+        why = host.job(job.id).explain()
+        return CommandError(f"job {job.id} is blocked: {why}", Exit.NOT_ENDED)
+    for queue in paused_queues(host, [job]):
+        told = pause_advice(queue, url_option(host))
+        return CommandError(f"job {job.id} was accepted, and not run: {told}", Exit.NOT_ENDED)
     return CommandError(f"job {job.id} is {job.state} again: {look}", Exit.NOT_ENDED)
 
 

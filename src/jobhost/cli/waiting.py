@@ -8,6 +8,7 @@ from jobhost.jobs.states import State
 
 if TYPE_CHECKING:
     from jobhost.app import JobHost
+    from jobhost.jobs.queues import QueueSettings
     from jobhost.jobs.records import JobRecord
 
 _WAITING: Final = frozenset({State.READY, State.SCHEDULED})
@@ -20,6 +21,24 @@ def queues_without_worker(host: "JobHost", jobs: "Iterable[JobRecord]") -> list[
 
     queues = {job.queue for job in jobs if job.state in _WAITING}
     return sorted(queues - host.store.read(served_queues)) if queues else []
+
+
+def paused_queues(host: "JobHost", jobs: "Iterable[JobRecord]") -> "list[QueueSettings]":
+    """The paused ones among the queues in which these jobs wait, by name."""
+    from jobhost.store.plans.queues import pauses
+
+    queues = sorted({job.queue for job in jobs if job.state in _WAITING})
+    return list(host.store.read(lambda: pauses(queues)).values()) if queues else []
+
+
+def pause_advice(queue: "QueueSettings", option: str = "") -> str:
+    """The sentence about such a queue, with the next step."""
+    since = "" if queue.paused_at is None else f" since {queue.paused_at:%Y-%m-%d %H:%M:%S}Z"
+    reason = "" if queue.pause_reason is None else f" ({queue.pause_reason})"
+    return (
+        f"queue {queue.name!r} is paused{since}{reason}: its jobs go on after "
+        f"'jobhost queues resume {quote(queue.name)}{option}'"
+    )
 
 
 def advice(queue: str) -> str:

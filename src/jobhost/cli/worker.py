@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
@@ -20,7 +20,7 @@ from jobhost.errors import InvalidOption, UsageError
 if TYPE_CHECKING:
     from jobhost.app import JobHost
     from jobhost.worker.exit_codes import WorkerExit
-    from jobhost.worker.worker import WorkerReport
+    from jobhost.worker.worker import Worker, WorkerReport
 
 PROCESSES_MAX: Final = 1000
 _SILENCE_SECONDS: Final = 20.0
@@ -67,6 +67,7 @@ def worker(
     max_memory: Annotated[
         str | None, typer.Option(help="The same for the memory that it holds, such as 512MB.")
     ] = None,
+    job_logs: logs.JobLevel = logs.JobLogs.INFO,
     processes: Annotated[
         int | None,
         typer.Option(
@@ -111,7 +112,7 @@ def worker(
       jobhost worker shop.jobs:host --processes 4 --max-jobs 100000
       jobhost worker shop.jobs:host --burst
     """
-    logs.configure(log_level, json_lines=log_json)
+    log = logs.configure(log_level, json_lines=log_json)
     settings: dict[str, Any] = {
         "queues": None if queues is None else read_queues(queues),
         "concurrency": concurrency,
@@ -123,19 +124,21 @@ def worker(
         "max_jobs_per_process": max_jobs_per_process,
         "max_jobs": max_jobs,
         "max_memory": max_memory,
+        "job_logs": None if job_logs is logs.JobLogs.OFF else job_logs.value,
         **({} if job_processes is None else {"job_processes": job_processes}),
     }
     if processes is not None and link is None:
         if burst:
             raise UsageError("--burst runs in one process: leave out --processes")
+        sys.stderr = log or sys.stderr  # nobody else writes to it
         _run_node(
             settings, processes, unresponsive_after, at_least_1s(start_limit, "--start-limit")
         )
     folder = Path.cwd()
     host = load_host(place, url)
     if link is not None:
-        _run_under_node(host, settings, link, lane=lane)
-    report = host.worker(**settings).run(signals=True)
+        _run_under_node(host, settings, link, log, lane=lane)
+    report = _run(host.worker(**settings), log)
     host.close()
     if (report.retired or report.recycled) and not report.stopped:
         begin_anew(folder)
@@ -193,7 +196,7 @@ def at_least_1s(text: str, option: str) -> float:
 
 
 def _run_under_node(
-    host: "JobHost", settings: dict[str, Any], handle: int, *, lane: bool
+    host: "JobHost", settings: dict[str, Any], handle: int, log: TextIO | None, *, lane: bool
 ) -> NoReturn:
     """What a node has started: it renews the lease, and starts a fresh one after this."""
     from jobhost.store.address import from_anywhere
@@ -206,12 +209,20 @@ def _run_under_node(
     worker = host.worker(**{**settings, **({"concurrency": 1} if lane else {})})
     link = Link(Wire(handle))
     worker.obey(link, from_anywhere(host.address, host.store), lane=lane)
-    report = worker.run(signals=True)
+    report = _run(worker, log)
     host.close()
     flush()
     code = _exit_of(report)
     link.say_goodbye(code)
     os._exit(code)
+
+
+def _run(worker: "Worker", log: TextIO | None) -> "WorkerReport":
+    """Run it; the user's code has ended then, and what is said of the end waits for no reader."""
+    try:
+        return worker.run(signals=True)
+    finally:
+        sys.stderr = log or sys.stderr
 
 
 def _sign(record: logging.LogRecord) -> bool:

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from jobhost.errors import InvalidOption, UsageError
 from jobhost.host.kinds import Kind
+from jobhost.host.past import Past
 from jobhost.host.task import Task
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import Options, check_name
@@ -107,8 +108,11 @@ class Command:
 class CommandTask(Task[..., CommandResult, Any]):
     """A command on a host; enqueued with keyword arguments only."""
 
-    def __init__(self, command: Command, *, options: Options, wiring: Wiring) -> None:
-        super().__init__(command.function(), name=command.name, options=options, wiring=wiring)
+    def __init__(
+        self, command: Command, *, options: Options, wiring: Wiring, past: Past | None = None
+    ) -> None:
+        function = command.function()
+        super().__init__(function, name=command.name, options=options, wiring=wiring, past=past)
         self.kind = Kind.COMMAND
         self.command = command
 

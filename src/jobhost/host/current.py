@@ -1,14 +1,18 @@
 """What a running task can ask about itself: `current_job()`."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from jobhost.errors import InvalidOption, JobCancelled, LeaseLost, UsageError
+from jobhost.host.notes import Notes, Silence
 from jobhost.host.transaction import Completion
+from jobhost.jobs.notes import encode_state, told
 
 
 class CancelToken:
@@ -66,7 +70,8 @@ class RunningJob:
 
     Args:
         id: Its id; the same at every delivery, so it serves as an idempotency key.
-        task: Name of the task, and `queue` of its lane.
+        number: Its number, which rises with every job that the store accepts.
+        task: Name of the task under which it was enqueued, and `queue` of its lane.
         delivery: How often it has been handed to a task, from 1.
         epoch: Fencing number: rises with every claim. Hand it to a resource that can
             refuse an older one.
@@ -78,13 +83,18 @@ class RunningJob:
         parent: Id of the job that enqueued this one.
         trigger: Kind and detail of what started it.
         transaction: Opens one in which the job completes: `with current_job().transaction() as
-            tx`, on an event loop `async with`; PostgreSQL only. What the task writes on
-            `tx.connection` and the completion, with `tx.result`, are committed together when the
-            block ends. An exception rolls both back; so does LeaseLost, which the end of the block
-            raises when the job belongs to another worker by then.
+            tx`, on an event loop `async with`. What the task writes on `tx.connection`, which leads
+            to the store's own database, and the completion, with `tx.result`, are committed
+            together when the block ends. An exception rolls both back; so does LeaseLost, which
+            the end of the block raises when the job belongs to another worker by then. On SQLite
+            nobody else can write meanwhile: after 5 s, or three tenths of a shorter lease, it is
+            rolled back and raises TransactionTooLong.
+        notes: Where what it says goes.
+        batches: Names that `each` was called under in this attempt.
     """
 
     id: UUID
+    number: int
     task: str
     queue: str
     delivery: int
@@ -98,11 +108,84 @@ class RunningJob:
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     cancel: CancelToken = field(default_factory=CancelToken)
+    notes: Notes = field(default_factory=Silence, repr=False)
+    batches: set[str] = field(default_factory=set, repr=False)
 
     @property
     def redelivered(self) -> bool:
         """Whether an earlier delivery may have done part of the work."""
         return self.delivery > 1
+
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Say how far the job has come, as often as you like: it never waits and never fails. What
+        it said last reaches the store within half a second, and before its end does.
+
+        Args:
+            done, total: In whatever it counts. What is no number is left out.
+            message: What it does just now, up to 500 characters.
+
+        Also a sign of life, as `heartbeat`.
+        """
+        self.notes.beat()
+        if (said := told(done, total, message)) is not None:
+            self.notes.tell(said)
+
+    def heartbeat(self) -> None:
+        """Give a sign of life, for a task with `stalled_after`. Never waits and never fails."""
+        self.notes.beat()
+
+    def checkpoint(self, state: Any) -> None:
+        """Keep a state for the next attempt of this job; durable when it returns.
+
+        Args:
+            state: JSON: None, booleans, numbers, text, lists, and dicts with text as keys. It
+                replaces the one before.
+
+        Raises:
+            InvalidPayload: it is no JSON, or longer than the host's limit of payloads.
+            LeaseLost: the job belongs to another worker by now; nothing was kept.
+            StoreError: the store cannot do it.
+            UsageError: on an event loop; `await acheckpoint(state)` there.
+        """
+        text = encode_state(state, self.notes.bytes_max, "a checkpoint")
+        self.notes.beat()
+        self.notes.save_checkpoint(text)
+
+    async def acheckpoint(self, state: Any) -> None:
+        """`checkpoint` in an `async def` task."""
+        text = encode_state(state, self.notes.bytes_max, "a checkpoint")
+        self.notes.beat()
+        await self.notes.asave_checkpoint(text)
+
+    def last_checkpoint(self, default: Any = None) -> Any:
+        """The state that this job kept last, in this attempt or an earlier one; `default` if there
+        is none. It stays when the job dies or is cancelled, so that a redrive goes on from it.
+
+        Raises StoreError, and UsageError on an event loop: `await alast_checkpoint()` there.
+        """
+        text = self.notes.checkpoint()
+        return default if text is None else json.loads(text)
+
+    async def alast_checkpoint(self, default: Any = None) -> Any:
+        """`last_checkpoint` in an `async def` task."""
+        text = await self.notes.acheckpoint()
+        return default if text is None else json.loads(text)
+
+    def update_payload(self, *args: Any, **kwargs: Any) -> None:
+        """Replace the arguments with which the next delivery of this job calls its task; durable
+        when it returns. What they were before this attempt stays as a revision.
+
+        Raises InvalidPayload for arguments that do not fit the task; else as `checkpoint`.
+        """
+        payload = self.notes.encode(args, kwargs)
+        self.notes.beat()
+        self.notes.save_payload(payload)
+
+    async def aupdate_payload(self, *args: Any, **kwargs: Any) -> None:
+        """`update_payload` in an `async def` task."""
+        payload = self.notes.encode(args, kwargs)
+        self.notes.beat()
+        await self.notes.asave_payload(payload)
 
 
 MakeJob = Callable[[], RunningJob]

@@ -3,20 +3,25 @@
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice, repeat
 from typing import Any, Generic, ParamSpec, Self, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
-from jobhost.errors import InvalidOption, UsageError
-from jobhost.host.accepting import accept, accept_async
+from jobhost.errors import InvalidOption, QueueFull, UsageError
+from jobhost.host.accepting import accept, accept_async, if_keys_give_none
 from jobhost.host.current import running_job
 from jobhost.host.job import Job
+from jobhost.host.keying import Keying
 from jobhost.host.kinds import Kind, check_memory_limit, choose_kind
+from jobhost.host.past import Past
 from jobhost.host.wiring import Wiring
 from jobhost.ids import JobId, format_id, new_ids, parse_id
 from jobhost.jobs.envelope import TRIGGER_ENQUEUE, Envelope, seal
-from jobhost.jobs.options import Options, Resolved, check_name, resolve
+from jobhost.jobs.key_options import KeySource
+from jobhost.jobs.keys import Accepted, Keyed, KeyRules
+from jobhost.jobs.options import Options, Resolved, cap_expiry, check_name, resolve
 from jobhost.jobs.payload import Signature
 from jobhost.jobs.retries import Retry
 from jobhost.store.plans.enqueue import Batch, NewJob
@@ -36,8 +41,19 @@ class CallOptions(TypedDict, total=False):
     run_at: datetime
     retry: Retry
     timeout: timedelta | str | None
+    stalled_after: timedelta | str | None
     tags: list[str] | tuple[str, ...]
     headers: dict[str, str]
+    expires: timedelta | datetime | str | None
+    on_expiry: str
+    idempotency_key: KeySource
+    idempotency_window: timedelta | str
+    unique: KeySource
+    unique_until: str
+    on_taken: str
+    debounce: timedelta | str
+    debounce_max: timedelta | str
+    throttle: timedelta | str
 
 
 class UsingOptions(CallOptions, total=False):
@@ -54,7 +70,8 @@ class Task(Generic[P, R, C]):
     is a coroutine of `R`. As with functions a pickle holds its name only, and a copy is the
     task itself.
 
-    `kind` says where its jobs run, `memory_max` how many bytes a process of them may hold.
+    `kind` says where its jobs run, `memory_max` how many bytes a process of them may hold; `past`
+    what it still takes of earlier releases.
     """
 
     def __init__(
@@ -66,14 +83,17 @@ class Task(Generic[P, R, C]):
         wiring: Wiring,
         executor: str | None = None,
         memory_limit: str | None = None,
+        past: Past | None = None,
     ) -> None:
         self.name = check_name(name, "the name of a task")
+        self.past = Past() if past is None else past
         self.function = function
         self.options = options
         self.is_async = _is_async(function, self.name)
         self.kind = choose_kind(executor, self.name, is_async=self.is_async)
         self.memory_max = check_memory_limit(memory_limit, self.name, self.kind)
         self.signature = Signature(function, self.name)
+        Keying(self, Options())  # refuses templates that do not fit
         self._wiring = wiring
         self._plain: BoundTask[P, R] = BoundTask(self, Options(), wiring)
         self.__name__ = getattr(function, "__name__", name)
@@ -104,6 +124,13 @@ class Task(Generic[P, R, C]):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+    def read(self, payload: str, version: int) -> tuple[list[Any], dict[str, Any]]:
+        """Stored arguments for the call, brought up to date if they are older.
+
+        Raises InvalidPayload when they do not fit, NotUpgraded when the upgrade fails.
+        """
+        return self.signature.decode(self.past.bring_up(payload, version))
 
     @property
     def is_found_by_name(self) -> bool:
@@ -139,10 +166,13 @@ class Task(Generic[P, R, C]):
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job; durable when this returns. Safe from any thread.
 
-        Raises InvalidPayload when the arguments do not fit, StoreError when the store
-        cannot take it. A server that is away is asked again for some seconds, under the same
-        id. After that StoreUnavailable has the id as `job_ids`: the job may have been accepted
-        all the same, and `using(id=...)` repeats the call without making a second one.
+        With a key it may come to the job of an earlier call: `is_new` of the handle says so.
+
+        Raises InvalidPayload when the arguments do not fit, IdempotencyConflict and UniqueKeyTaken
+        for a key that is another job's, QueueFull, StoreError when the store cannot take it. A
+        server that is away is asked again for some seconds, under the same id. After that
+        StoreUnavailable has the id as `job_ids`: the job may have been accepted all the same, and
+        `using(id=...)` repeats the call without making a second one.
         """
         return self._plain.enqueue(*args, **kwargs)
 
@@ -163,18 +193,20 @@ class Task(Generic[P, R, C]):
         exists, and workers hear of it, if and only if the caller commits.
 
         Args:
-            connection: To the store's own database: of psycopg, SQLAlchemy (a Session too), or
-                Django's.
+            connection: To the store's own database: of psycopg or sqlite3, SQLAlchemy (a Session
+                too), or Django's.
 
         Raises UsageError for another connection, or one without a transaction. After a
-        StoreError the caller's transaction can only be rolled back.
+        StoreError the caller's transaction can only be rolled back; on SQLite it is as it was,
+        unless the message says otherwise.
         """
         return self._plain.enqueue_with(connection, *args, **kwargs)
 
     async def aenqueue_with(
         self, connection: object, /, *args: P.args, **kwargs: P.kwargs
     ) -> Job[R]:
-        """`enqueue_with` on an asynchronous connection, of psycopg or SQLAlchemy."""
+        """`enqueue_with` on an asynchronous connection, of psycopg or SQLAlchemy; on SQLite on
+        one of sqlite3."""
         return await self._plain.aenqueue_with(connection, *args, **kwargs)
 
     def enqueue_many_with(self, connection: object, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
@@ -206,6 +238,7 @@ class BoundTask(Generic[P, R]):
         self._job_id = job_id
         self._trigger = trigger
         self._resolved: tuple[int, Resolved, Envelope] | None = None
+        self._keying: Keying | None = None
 
     def triggered_by(self, detail: str) -> "BoundTask[P, R]":
         """The same call, recorded as started by this; by default that is "enqueue"."""
@@ -214,21 +247,23 @@ class BoundTask(Generic[P, R]):
 
     def prepare(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Job[R], Batch]:
         """One job that is not accepted yet, for a caller that runs the plan
-        `store.hot.enqueue` of the batch in a transaction of its own."""
+        `store.plans.keys.accept` of the batch in a transaction of its own."""
         payload = self._task.signature.encode(args, kwargs, self._wiring.payload_bytes_max)
         [(jobs, batch)] = self._prepare([payload])
         return jobs[0], batch
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job; see `Task.enqueue`."""
+        self._look()
         job, batch = self.prepare(*args, **kwargs)
-        self._accept([batch])
+        self._accept([job], batch)
         return job
 
     async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for a caller on an event loop."""
+        await self._look_async()
         job, batch = self.prepare(*args, **kwargs)
-        await self._accept_async([batch])
+        await self._accept_async([job], batch)
         return job
 
     def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
@@ -239,25 +274,29 @@ class BoundTask(Generic[P, R]):
         arguments of a list are all checked first. Those of a generator are checked batch by
         batch, so that it may be longer than memory; only the handles stay.
         """
+        self._look()
         jobs: list[Job[R]] = []
         for more, batch in self._prepare(self._encode_all(calls)):
-            self._accept([batch])
+            self._accept(more, batch)
             jobs += more
         return jobs
 
     async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """`enqueue_many` for a caller on an event loop."""
+        await self._look_async()
         jobs: list[Job[R]] = []
         for more, batch in self._prepare(self._encode_all(calls)):
-            await self._accept_async([batch])
+            await self._accept_async(more, batch)
             jobs += more
         return jobs
 
     def enqueue_with(self, connection: object, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Accept one job inside the caller's transaction; see `Task.enqueue_with`."""
         self._refuse_id()
+        self._look()
         job, batch = self.prepare(*args, **kwargs)
-        self._wiring.store.enqueue_within(connection, [batch])
+        self._admit_within(batch)
+        _adopt([job], self._wiring.store.enqueue_within(connection, [batch]))
         return job
 
     async def aenqueue_with(
@@ -265,15 +304,19 @@ class BoundTask(Generic[P, R]):
     ) -> Job[R]:
         """`enqueue_with` on an asynchronous connection."""
         self._refuse_id()
+        await self._look_async()
         job, batch = self.prepare(*args, **kwargs)
-        await self._wiring.store.enqueue_within_async(connection, [batch])
+        await self._admit_within_async(batch)
+        _adopt([job], await self._wiring.store.enqueue_within_async(connection, [batch]))
         return job
 
     def enqueue_many_with(self, connection: object, calls: Iterable[Sequence[Any]]) -> list[Job[R]]:
         """`enqueue_many` inside the caller's transaction."""
+        self._look()
         jobs: list[Job[R]] = []
         for more, batch in self._prepare(self._encode_all(calls)):
-            self._wiring.store.enqueue_within(connection, [batch])
+            self._admit_within(batch)
+            _adopt(more, self._wiring.store.enqueue_within(connection, [batch]))
             jobs += more
         if not jobs:  # the connection is to be refused for what it is, and not for what it gets
             self._wiring.store.enqueue_within(connection, [])
@@ -283,9 +326,11 @@ class BoundTask(Generic[P, R]):
         self, connection: object, calls: Iterable[Sequence[Any]]
     ) -> list[Job[R]]:
         """`enqueue_many_with` on an asynchronous connection."""
+        await self._look_async()
         jobs: list[Job[R]] = []
         for more, batch in self._prepare(self._encode_all(calls)):
-            await self._wiring.store.enqueue_within_async(connection, [batch])
+            await self._admit_within_async(batch)
+            _adopt(more, await self._wiring.store.enqueue_within_async(connection, [batch]))
             jobs += more
         if not jobs:
             await self._wiring.store.enqueue_within_async(connection, [])
@@ -307,6 +352,8 @@ class BoundTask(Generic[P, R]):
                 f"using(id='{format_id(self._job_id)}') is for one job: enqueue the jobs one by "
                 "one, each with an id of its own, or leave the id out"
             )
+        if self._options()[0].key_rules is not None:
+            Keying(self._task, self._call).refuse_many()
         if isinstance(calls, (str, bytes, Mapping)) or not isinstance(calls, Iterable):
             raise InvalidOption(
                 f"enqueue_many takes many tuples of arguments, such as [(1,), (2,)]; got {calls!r}"
@@ -346,16 +393,29 @@ class BoundTask(Generic[P, R]):
         decode = task.signature.decode_result
         for portion in portions(payloads, 0 if extras is None else byte_length(extras)):
             ids = new_ids(len(portion)) if self._job_id is None else [self._job_id]
+            envelopes: Iterable[str | None] = repeat(extras)
+            keyed = None
+            if options.key_rules is not None:
+                keyed = self._keyed(portion, options.key_rules)
+                envelopes = _with_unique_keys(envelope, keyed)
             batch = Batch(
                 task=task.name,
                 queue=options.queue,
                 priority=options.priority,
-                jobs=list(map(NewJob._make, zip(ids, portion, repeat(extras), strict=False))),
+                jobs=list(map(NewJob._make, zip(ids, portion, envelopes, strict=False))),
                 parent=None if parent is None else JobId(parent.id.bytes),
                 run_at=options.run_at,
                 delay_us=options.delay_us,
+                expiry=options.expiry,
+                keyed=keyed,
             )
-            yield [Job(job_id, wiring, decode) for job_id in ids], batch
+            yield [Job(job_id, wiring, decode, is_new=True) for job_id in ids], batch
+
+    def _keyed(self, payloads: list[str], rules: KeyRules) -> Keyed:
+        """The keys of a portion, each from its own arguments."""
+        if self._keying is None:
+            self._keying = Keying(self._task, self._call)
+        return Keyed(rules=rules, keys=[self._keying.keys_of(payload) for payload in payloads])
 
     def _options(self) -> tuple[Resolved, Envelope]:
         """The options after the precedence, and what of them travels with each job; worked out
@@ -364,17 +424,59 @@ class BoundTask(Generic[P, R]):
         if self._resolved is None or self._resolved[0] != wiring.revision:
             revision = wiring.revision
             options = resolve(self._call, self._task.options, wiring.queues, wiring.defaults)
-            envelope = seal(self._call, options, trigger_detail=self._trigger)
+            if (cap := wiring.gate.expiry_cap(options.queue)) is not None:
+                options = cap_expiry(options, cap[0], dropped=cap[1])
+            version = self._task.past.version
+            envelope = seal(self._call, options, trigger_detail=self._trigger, version=version)
             self._resolved = revision, options, envelope
         return self._resolved[1:]
 
-    def _accept(self, batches: list[Batch]) -> None:
-        for batch in batches:
-            accept(self._wiring.store, batch, known=self._job_id is not None)
+    def _accept(self, jobs: list[Job[R]], batch: Batch) -> None:
+        store, known = self._wiring.store, self._job_id is not None
+        try:
+            room = self._wiring.gate.admit(store, batch)
+        except QueueFull as error:
+            room = if_keys_give_none(error, batch)
+        _adopt(jobs, accept(store, batch, known=known, room=room))
 
-    async def _accept_async(self, batches: list[Batch]) -> None:
-        for batch in batches:
-            await accept_async(self._wiring.store, batch, known=self._job_id is not None)
+    async def _accept_async(self, jobs: list[Job[R]], batch: Batch) -> None:
+        store, known = self._wiring.store, self._job_id is not None
+        try:
+            room = await self._wiring.gate.admit_async(store, batch)
+        except QueueFull as error:
+            room = if_keys_give_none(error, batch)
+        _adopt(jobs, await accept_async(store, batch, known=known, room=room))
+
+    def _look(self) -> None:
+        """Know what the store says of queues."""
+        self._wiring.gate.look(self._wiring.store)
+
+    async def _look_async(self) -> None:
+        await self._wiring.gate.look_async(self._wiring.store)
+
+    def _admit_within(self, batch: Batch) -> None:
+        """A place for jobs of the caller's transaction, before that is touched."""
+        self._wiring.gate.admit(self._wiring.store, batch, within=True)
+
+    async def _admit_within_async(self, batch: Batch) -> None:
+        await self._wiring.gate.admit_async(self._wiring.store, batch, within=True)
+
+
+def _with_unique_keys(envelope: Envelope, keyed: Keyed) -> list[str | None]:
+    """The envelope of each job: its unique key travels with it, for a redrive."""
+    until_start = keyed.rules.until_start
+    return [
+        envelope.to_text()
+        if keys.unique is None
+        else replace(envelope, unique=(keys.unique, until_start)).to_text()
+        for keys in keyed.keys
+    ]
+
+
+def _adopt(jobs: list[Job[R]], accepted: Sequence[Accepted]) -> None:
+    """Have the handles stand for the jobs that the calls came to."""
+    for job, (job_id, is_new) in zip(jobs, accepted, strict=False):
+        job.adopt(JobId(job_id), is_new=is_new)
 
 
 def look_up(module: str, qualified_name: str) -> object:

@@ -1,10 +1,7 @@
 """What a task gets from `current_job().transaction()`."""
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    import psycopg
+from typing import Any, Generic, Protocol, TypeVar
 
 C = TypeVar("C")
 
@@ -13,7 +10,8 @@ class JobTransaction(Generic[C]):
     """A transaction of a running job's own, that ends with the job's completion.
 
     Args:
-        connection: For the task's own writes; the end of the block commits it.
+        connection: For the task's own writes; the end of the block commits it. Of psycopg on
+            PostgreSQL, in an `async def` task its AsyncConnection; of sqlite3 on SQLite.
 
     `result` is what the job hands back, None unless it is set before the block ends. What the
     task returns later must be None or equal to it.
@@ -29,7 +27,7 @@ class JobTransaction(Generic[C]):
 class Completion(Protocol):
     """Enter it with `with`, or on an event loop with `async with`."""
 
-    def __enter__(self) -> "JobTransaction[psycopg.Connection[tuple[Any, ...]]]":
+    def __enter__(self) -> JobTransaction[Any]:
         """Open a connection and a transaction on it."""
         ...
 
@@ -42,7 +40,7 @@ class Completion(Protocol):
         """Complete the job and commit; after an exception roll back."""
         ...
 
-    async def __aenter__(self) -> "JobTransaction[psycopg.AsyncConnection[tuple[Any, ...]]]":
+    async def __aenter__(self) -> JobTransaction[Any]:
         """Likewise."""
         ...
 

@@ -57,6 +57,7 @@ def read_death(
     oom_kills: int = 0,
     stopping: bool = False,
     ready: bool = True,
+    alone: bool = False,
 ) -> Death | None:
     """What this end was; None if it was in order.
 
@@ -70,12 +71,15 @@ def read_death(
             `OomWatch` was last asked.
         stopping: Whether it had been asked to stop. An exit is never its own doing then.
         ready: Whether it had begun to work; only worded.
+        alone: Whether it ran one suspect, and nothing beside. SIGKILL counts as its own doing then
+            unless it was stopping: where the kernel's kills for want of memory cannot be counted,
+            they look no different, and such a job would be tried for ever.
     """
     code = os.waitstatus_to_exitcode(wait_status)
     if stopping and not ready and code == -signal.SIGTERM:
         return None  # it was asked before it could listen
     if code < 0:
-        return _killed(-code, asked, oom_kills=oom_kills, stopping=stopping)
+        return _killed(-code, asked, oom_kills=oom_kills, stopping=stopping, alone=alone)
     if code == goodbye and (code in IN_ORDER or (stopping and code == WorkerExit.STOPPED)):
         return None
     return Death(cause=_exited(code, stopping=stopping, ready=ready), own_doing=not stopping)
@@ -89,7 +93,9 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _killed(number: int, asked: str | None, *, oom_kills: int, stopping: bool) -> Death:
+def _killed(
+    number: int, asked: str | None, *, oom_kills: int, stopping: bool, alone: bool
+) -> Death:
     if number == signal.SIGKILL and asked is not None:
         return Death(cause=f"was killed: {asked}", own_doing=not stopping)
     if number == signal.SIGKILL and oom_kills:
@@ -97,7 +103,8 @@ def _killed(number: int, asked: str | None, *, oom_kills: int, stopping: bool) -
     name = signal_name(number)
     if meaning := _FAULTS.get(name):
         return Death(cause=f"was killed by {name} ({meaning})", own_doing=True)
-    return Death(cause=f"was killed by {name}", own_doing=False)
+    proven = number == signal.SIGKILL and alone and not stopping
+    return Death(cause=f"was killed by {name}", own_doing=proven)
 
 
 def _exited(code: int, *, stopping: bool, ready: bool) -> str:

@@ -100,6 +100,7 @@ class Morgue:
             oom_kills=kills,
             stopping=process.stopping,
             ready=process.ready,
+            alone=process.lane,
         )
         if kills and death is not None and death.own_doing and _was_killed(status, process):
             self._oom.explain()

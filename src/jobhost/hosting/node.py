@@ -46,7 +46,7 @@ from jobhost.hosting.reception import Reception
 from jobhost.hosting.registrar import Registrar
 from jobhost.hosting.systemd import service_manager
 from jobhost.hosting.wake import Wake
-from jobhost.hosting.watch import Standstill, Watch, vitals
+from jobhost.hosting.watch import Keepers, Standstill, Watch, vitals
 from jobhost.store.plans.nodes import Pulse, RescueReport
 from jobhost.store.seam import Store
 from jobhost.worker.descendants import become_subreaper
@@ -84,6 +84,7 @@ class Node:
         self._morgue = Morgue(self._events)
         self._watch = Watch(config.unresponsive_seconds, self._events)
         self._standstill = Standstill(self._is_held_up_by)
+        self._keepers = Keepers()
         self._bulletin = Bulletin(self._events)
         self._lane_rest = LaneRest()
         self._manager = service_manager()
@@ -100,6 +101,7 @@ class Node:
         as StoreGone, once the workers have ended."""
         become_subreaper()
         with self._wake.on_signals():
+            self._heed_signals()
             self._happen(crew.Begin())
             while self._code is None:
                 self._turn()
@@ -121,14 +123,17 @@ class Node:
         for process in self._all():
             self._listen(process)
         self._heed_facts()
+        self._heed_signals()
+        if time.monotonic() >= self._watch.due:
+            self._keep_watch(time.monotonic())
+        self._happen(crew.Tick())
+
+    def _heed_signals(self) -> None:
         if self._wake.hung_up:
             self._drain("the terminal has closed: this node drains")
         while self._stops_passed_on < self._wake.stops:
             self._stops_passed_on += 1
             self._stop()
-        if time.monotonic() >= self._watch.due:
-            self._keep_watch(time.monotonic())
-        self._happen(crew.Tick())
 
     def _pause(self) -> float:
         if self._facts or self._stops_passed_on < self._wake.stops:
@@ -293,6 +298,7 @@ class Node:
     # --- what time brings
 
     def _keep_watch(self, now: float) -> None:
+        self._keepers.hasten(self._all())
         for process, seconds in self._watch.silent(self._all(), now):
             self._happen(crew.Silent(process.slot, seconds))
         for process, seconds in self._standstill.found(self._all(), now):

@@ -5,12 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -23,6 +23,7 @@ STACKS: signal.Signals = signal.SIGUSR2
 
 _KEEPER: Final = Path(keeper.__file__)
 _PID_BYTES: Final = 32
+_STOPPED: Final = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
 
 _tickets = count(1)
 
@@ -40,7 +41,8 @@ class WorkerProcess:
     `ticket` names it for good; `hello` is what it said first, and `goodbye` last: the exit code of
     an end in order; `number` is the one it has in the store.
     `asked` is why the node has killed it. `pinged_at` is when it was asked for a sign of life that
-    it has not given yet, in monotonic seconds.
+    it has not given yet, in monotonic seconds. `rates` is what it told last of the jobs that it has
+    started and ended.
     """
 
     slot: int
@@ -57,6 +59,7 @@ class WorkerProcess:
     asked: str | None = None
     frozen: bool = False
     running: int = 0
+    rates: Mapping[str, Any] = field(default_factory=dict)
     pinged_at: float | None = None
     warned: bool = False
     _pid: int | None = None
@@ -89,15 +92,25 @@ class WorkerProcess:
         """SIGKILL it; `why` is for people."""
         self.asked, self.frozen = why, self.is_frozen()
         self.send_signal(signal.SIGKILL)
+        self.wake_keeper()
 
     def is_frozen(self) -> bool:
         """Whether somebody has stopped it, with SIGSTOP or a debugger."""
-        with suppress(psutil.Error):
-            return psutil.Process(self.pid).status() in (
-                psutil.STATUS_STOPPED,
-                psutil.STATUS_TRACING_STOP,
-            )
-        return False
+        return _state(self.pid) in _STOPPED
+
+    def is_unread(self) -> bool:
+        """Whether it has ended, and its keeper has not told so yet."""
+        return self.pid != self.child.pid and _state(self.pid) == psutil.STATUS_ZOMBIE
+
+    def wake_keeper(self) -> None:
+        """SIGCONT, as somebody may have stopped it; one that runs does not mind."""
+        with suppress(ProcessLookupError):
+            os.kill(self.child.pid, signal.SIGCONT)
+
+    def kill_stopped_keeper(self) -> None:
+        """SIGKILL it if it is stopped at this moment; how the worker has ended is lost then."""
+        if _state(self.child.pid) in _STOPPED:
+            os.kill(self.child.pid, signal.SIGKILL)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Unless it is gone. Only the node reaps it, so the pid means no other process.
@@ -127,6 +140,14 @@ class WorkerProcess:
             with suppress(BlockingIOError):
                 self._pid = int(os.read(self.report, _PID_BYTES) or 0) or None
         return self._pid
+
+
+def _state(pid: int) -> str | None:
+    """As psutil names it; None: there is no such process, or none to be seen."""
+    try:
+        return psutil.Process(pid).status()
+    except psutil.Error:
+        return None
 
 
 def start(command: Sequence[str], slot: int, *, lane: bool) -> WorkerProcess:

@@ -1,8 +1,9 @@
 """Hears what workers say: greets those that fit, refuses the others, keeps the signs of life."""
 
+import json
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from jobhost.events import Events
 from jobhost.hosting import crew_words as crew
@@ -14,7 +15,7 @@ from jobhost.hosting.process import WorkerProcess
 from jobhost.hosting.registrar import Registrar
 from jobhost.store.plans.nodes import Kind
 from jobhost.store.seam import Store
-from jobhost.worker.wire import Hello, Lost, Message, Other, Pong, Ready
+from jobhost.worker.wire import Hello, Lost, Message, Other, Pong, Ready, Told
 
 
 class Happen(Protocol):
@@ -62,6 +63,8 @@ class Reception:
                 self._happen(crew.Ready(process.slot))
             case Pong(running=running):
                 process.pinged_at, process.running = None, running
+            case Told(rates=rates):
+                process.rates = _read(rates)
             case Lost(number=number):
                 if number == process.number:
                     reentry = self._reentries.setdefault(process.ticket, Reentry())
@@ -104,3 +107,12 @@ class Reception:
     def _refuse(self, process: WorkerProcess, why: str) -> None:
         self._events.emit(WorkerRefused(pid=process.pid, difference=why))
         process.kill(f"it does not fit the others: {why}")
+
+
+def _read(rates: str) -> Mapping[str, Any]:
+    """What a worker has told; nothing, if it makes no sense."""
+    try:
+        told = json.loads(rates)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

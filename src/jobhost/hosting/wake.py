@@ -10,9 +10,9 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, Protocol
+from typing import Protocol
 
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+from jobhost.hosting.early import STOP_SIGNALS, Noted
 
 
 class Readable(Protocol):
@@ -56,7 +56,8 @@ class Wake:
     def on_signals(self) -> Iterator[None]:
         """While the block runs, signals are counted and end the wait. Only in the main thread.
 
-        A node that was started with SIGHUP ignored, as by `nohup`, goes on ignoring it.
+        Those that were noted before (`early.py`) count too. A node that was started with SIGHUP
+        ignored, as by `nohup`, goes on ignoring it.
         """
 
         def stop(number: int, frame: object) -> None:
@@ -65,9 +66,13 @@ class Wake:
         def hang_up(number: int, frame: object) -> None:
             self.hung_up = True
 
-        before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
+        before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+        for number, handler in before.items():
+            if isinstance(handler, Noted):  # it counts no more: the new one is in its place
+                self.stops += handler.times if number in STOP_SIGNALS else 0
+                self.hung_up |= number == signal.SIGHUP and handler.times > 0
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         fd_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         try:

@@ -23,6 +23,10 @@ HELD_UP_SECONDS: Final = 3.0
 than a tool takes that looks into a process and lets it go on, and short of the 15 s after which an
 `enqueue` gives up."""
 
+KEEPER_LOOKS: Final = 5
+"""So many looks in a row may find a keeper that was woken and has still to tell of its worker's
+end. Then it is killed if it is stopped: somebody stops it again and again, or debugs it."""
+
 _OOM_SECONDS: Final = 5.0
 """A process that the kernel kills for want of memory may take so long to free it and end."""
 
@@ -92,6 +96,29 @@ class Standstill:
                     yield process, now - since
 
 
+class Keepers:
+    """Sees to it that the node hears of the end of each worker, also if somebody has stopped its
+    keeper, with SIGSTOP or a debugger."""
+
+    def __init__(self) -> None:
+        self._looks: dict[int, int] = {}
+
+    def hasten(self, processes: Collection[WorkerProcess]) -> None:
+        """Wake keepers that have not told of an end, and kill those that sleep on. To be called in
+        each round: looks are counted, so a node that was asleep itself kills none too early. And
+        before workers are asked for a sign of life: only who still owes one is looked at."""
+        self._looks = {
+            process.ticket: self._looks.get(process.ticket, 0) + 1
+            for process in processes
+            if (process.hello is None or process.pinged_at is not None) and process.is_unread()
+        }
+        for process in processes:
+            if looks := self._looks.get(process.ticket):
+                process.wake_keeper()
+                if looks > KEEPER_LOOKS:
+                    process.kill_stopped_keeper()
+
+
 class RecentKills:
     """The kernel's kills for want of memory that may explain a death just read.
 
@@ -121,7 +148,11 @@ def vitals(processes: Collection[WorkerProcess]) -> str:
     return tell(
         resident_bytes(os.getpid()) + sum(memory.values()),
         workers={
-            process.number: {"memory": memory[process.ticket], "running": process.running}
+            process.number: {
+                "memory": memory[process.ticket],
+                "running": process.running,
+                "rates": process.rates,
+            }
             for process in processes
             if process.number is not None
         },

@@ -6,5 +6,6 @@ number; what is needed of these comes in as an argument.
 Start with `states.py` (the one table of legal moves), then `outcomes.py` (how an
 attempt can end and what follows). `options.py` and `retries.py` hold what a user
 may ask for, `payload.py` turns arguments into JSON and back (`fidelity.py` refuses what would not
-come back), `records.py` is what a reader of the store gets to see.
+come back), `records.py` is what a reader of the store gets to see, `notes.py` what a running job
+says.
 """

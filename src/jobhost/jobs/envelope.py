@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from jobhost.errors import InvalidOption
+from jobhost.jobs.expiry import Expiry
 from jobhost.jobs.options import UNSET, Options, Resolved, Unset
 from jobhost.jobs.retries import Retry
 
@@ -36,6 +38,10 @@ class Envelope:
         headers: Text to text, handed to the task.
         retry: The call's own policy.
         timeout_seconds: The call's own limit; None is no limit, UNSET is the task's.
+        stalled_seconds: Likewise for how long it may give no sign of life.
+        unique: The job's unique key, and whether it holds it only until it starts.
+        expiry: Until when it may start. The store has the same in a row of its own, which counts.
+        version: That of its arguments, from 1.
     """
 
     trigger_kind: str = TRIGGER_EVENT
@@ -45,6 +51,10 @@ class Envelope:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry: Retry | None = None
     timeout_seconds: float | Unset | None = UNSET
+    stalled_seconds: float | Unset | None = UNSET
+    expiry: Expiry | None = None
+    unique: tuple[str, bool] | None = None
+    version: int = 1
 
     def to_text(self) -> str | None:
         """JSON of what differs from the defaults; None when nothing does."""
@@ -57,11 +67,22 @@ class Envelope:
             plain["tags"] = self.tags
         if self.headers:
             plain["headers"] = dict(self.headers)
+        self._add_policies(plain)
+        if self.version != 1:
+            plain["version"] = self.version
+        return json.dumps(plain, ensure_ascii=False) if plain else None
+
+    def _add_policies(self, plain: dict[str, Any]) -> None:
         if self.retry is not None:
             plain["retry"] = self.retry.to_json()
         if not isinstance(self.timeout_seconds, Unset):
             plain["timeout"] = self.timeout_seconds
-        return json.dumps(plain, ensure_ascii=False) if plain else None
+        if not isinstance(self.stalled_seconds, Unset):
+            plain["stalled"] = self.stalled_seconds
+        if self.expiry is not None:
+            plain["expires"] = self.expiry.to_json()
+        if self.unique is not None:
+            plain["unique"] = self.unique
 
     @classmethod
     def from_text(cls, text: str | None) -> "Envelope":
@@ -79,6 +100,10 @@ class Envelope:
             headers=plain.get("headers", {}),
             retry=None if retry is None else Retry.from_json(retry),
             timeout_seconds=plain.get("timeout", UNSET),
+            stalled_seconds=plain.get("stalled", UNSET),
+            expiry=Expiry.from_json(plain["expires"]) if "expires" in plain else None,
+            unique=tuple(plain["unique"]) if "unique" in plain else None,
+            version=_version(plain),
         )
 
     def inherit(self, parent_correlation: str, parent_headers: Mapping[str, str]) -> "Envelope":
@@ -95,7 +120,32 @@ PLAIN: Final = Envelope()
 """An envelope in which nothing differs from the defaults."""
 
 
-def seal(call: Options, resolved: Resolved, *, trigger_detail: str = TRIGGER_ENQUEUE) -> Envelope:
+def version_of(text: str | None) -> int:
+    """The version of the arguments with this stored envelope."""
+    return 1 if text is None else _version(json.loads(text))
+
+
+def with_version(text: str | None, version: int) -> str | None:
+    """A stored envelope with another version, and all else as it is."""
+    plain: dict[str, Any] = {} if text is None else json.loads(text)
+    if _version(plain) == version:
+        return text
+    plain["version"] = version
+    if version == 1:
+        del plain["version"]
+    return json.dumps(plain, ensure_ascii=False) if plain else None
+
+
+def _version(plain: Mapping[str, Any]) -> int:
+    version = plain.get("version", 1)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise InvalidOption(f"the version of a job's arguments counts from 1; got {version!r}")
+    return version
+
+
+def seal(
+    call: Options, resolved: Resolved, *, trigger_detail: str = TRIGGER_ENQUEUE, version: int = 1
+) -> Envelope:
     """The envelope of one call: its labels, and the policies only if the call gave them."""
     return Envelope(
         trigger_detail=trigger_detail,
@@ -103,4 +153,9 @@ def seal(call: Options, resolved: Resolved, *, trigger_detail: str = TRIGGER_ENQ
         headers=resolved.headers,
         retry=None if isinstance(call.retry, Unset) else call.retry,
         timeout_seconds=UNSET if isinstance(call.timeout, Unset) else resolved.timeout_seconds,
+        stalled_seconds=(
+            UNSET if isinstance(call.stalled_after, Unset) else resolved.stalled_seconds
+        ),
+        expiry=resolved.expiry,
+        version=version,
     )

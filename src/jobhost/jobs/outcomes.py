@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, assert_never
 
 from jobhost.clock import microseconds
+from jobhost.jobs.expiry import EXPIRED
 from jobhost.jobs.retries import Retry, judge
 from jobhost.jobs.states import FINAL, Move, State
 
@@ -18,6 +19,21 @@ MAX_CRASHES: Final = 3
 MAX_LOST_DELIVERIES: Final = 20
 """Deliveries that ended without a verdict (worker gone, lease lost) after which a job is
 dead. It bounds what no other count charges."""
+
+LEFT_SECONDS: Final = 1.0
+LEFT_SECONDS_MAX: Final = 60.0
+"""How long a job waits that a worker was too old for: twice as long each time it is delivered, up
+to a minute. A rolling deploy takes minutes, and each wait leaves a row in the job's history."""
+
+LEFT_DELIVERIES_MAX: Final = 20
+"""Deliveries after which nobody waits any more for a worker that knows an argument: by then about
+a quarter of an hour has passed, and it is a typing error rather than a deploy."""
+
+LEFT: Final = "too new"
+"""What such an attempt is called."""
+
+UNREADABLE: Final = "the arguments cannot be read"
+"""Why a job is dead whose arguments do not fit its task."""
 
 SUSPECT: Final = "its worker died while it ran: it runs next alone, in a process of its own"
 """Why a suspect is blocked."""
@@ -70,6 +86,30 @@ class Snoozed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """The task set its job aside until somebody resumes it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooNew:
+    """The worker leaves the job to a newer one: its arguments are of a later version than it
+    knows."""
+
+    version: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeyondMe:
+    """Its arguments have one that the worker does not know, as in the middle of a deploy: it is
+    left to a newer worker, and dead if none comes in time."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
     """A draining worker hands the job back; nothing is charged."""
 
@@ -117,16 +157,25 @@ class Crashed:
     cancel_reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """The job was claimed when its time to start was over: nobody began it."""
+
+
 Outcome = (
     Succeeded
     | Unstorable
     | Failed
     | Snoozed
+    | Deferred
+    | TooNew
+    | BeyondMe
     | Released
     | Cancelled
     | Discarded
     | DeadLettered
     | Crashed
+    | Expired
 )
 """How an attempt ended. An attempt whose lease was lost has no outcome: it writes nothing."""
 
@@ -194,18 +243,32 @@ def decide(outcome: Outcome, counts: Counts, policy: Retry, chance: float) -> Se
             return _after_failure(outcome, counts, policy, chance)
         case Snoozed(delay_seconds=delay):
             return settle.later(Move.SNOOZE, "snoozed", delay)
-        case Released():
-            return settle(Move.RELEASE, State.READY, "released")
-        case Cancelled(reason=reason):
-            return settle(Move.CANCEL, State.CANCELLED, "cancelled", reason)
-        case Discarded(reason=reason):
-            return settle(Move.DISCARD, State.CANCELLED, "discarded", reason)
+        case TooNew() | BeyondMe():
+            return _leave_to_newer(outcome, counts, settle)
+        case Released() | Expired():
+            return settle(*_UNBEGUN[type(outcome)])
+        case Deferred(reason=reason) | Cancelled(reason=reason) | Discarded(reason=reason):
+            return settle(*_BY_WORD[type(outcome)], reason)
         case DeadLettered(reason=reason, error=error):
             return settle(Move.FAIL, State.DEAD, "dead-lettered", reason, error=error)
         case Crashed():
             return _after_crash(outcome, counts)
         case _:
             assert_never(outcome)
+
+
+_UNBEGUN: Final[dict[type[Released | Expired], tuple[Move, State, str, str | None]]] = {
+    Released: (Move.RELEASE, State.READY, "released", None),
+    Expired: (Move.EXPIRE, State.DEAD, "expired", EXPIRED),
+}
+
+
+_BY_WORD: Final[dict[type[Deferred | Cancelled | Discarded], tuple[Move, State, str]]] = {
+    Deferred: (Move.DEFER, State.BLOCKED, "deferred"),
+    Cancelled: (Move.CANCEL, State.CANCELLED, "cancelled"),
+    Discarded: (Move.DISCARD, State.CANCELLED, "discarded"),
+}
+"""Ends with a reason and nothing else, at least for now."""
 
 
 def storable(text: str) -> str:
@@ -218,6 +281,18 @@ def obey_cancel(settlement: Settlement, reason: str) -> Settlement:
     if settlement.target in FINAL:
         return settlement
     return replace(settlement, move=Move.CANCEL, target=State.CANCELLED, reason=reason, delay_us=0)
+
+
+def _leave_to_newer(outcome: TooNew | BeyondMe, counts: Counts, settle: "_Settler") -> Settlement:
+    if isinstance(outcome, TooNew):
+        said = f"its arguments are of version {outcome.version}, this worker knows {outcome.known}"
+        error = ErrorInfo(type="TooNew", message=said)
+    else:
+        error = outcome.error
+        if counts.deliveries >= LEFT_DELIVERIES_MAX:
+            return settle(Move.FAIL, State.DEAD, "dead-lettered", UNREADABLE, error=error)
+    delay = min(LEFT_SECONDS * 2 ** min(counts.deliveries - 1, 10), LEFT_SECONDS_MAX)
+    return settle.later(Move.SNOOZE, LEFT, delay, error=error)
 
 
 def _after_failure(outcome: Failed, counts: Counts, policy: Retry, chance: float) -> Settlement:

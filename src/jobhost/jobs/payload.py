@@ -22,7 +22,7 @@ from pydantic_core import SchemaSerializer, to_json
 from pydantic_core.core_schema import CoreConfig
 from typing_extensions import TypedDict
 
-from jobhost.errors import InvalidPayload, UsageError
+from jobhost.errors import InvalidPayload, UnknownArgument, UsageError
 from jobhost.jobs.fidelity import comes_back, may_change, refuse_values, require_plain
 
 PAYLOAD_BYTES_MAX: Final = 1024 * 1024
@@ -110,12 +110,15 @@ class Signature:
     def decode(self, payload: str) -> tuple[list[Any], dict[str, Any]]:
         """Read a payload back into typed arguments for the call.
 
-        Raises InvalidPayload when it does not fit this version of the task.
+        Raises InvalidPayload when it does not fit this version of the task: UnknownArgument when
+        all that is wrong is that it has more arguments.
         """
         try:
             values: dict[str, Any] = self._load(payload, **_BY_NAME)
         except ValidationError as error:
-            raise InvalidPayload(
+            kinds = {one["type"] for one in error.errors(include_url=False, include_context=False)}
+            unknown = kinds == {"extra_forbidden"}
+            raise (UnknownArgument if unknown else InvalidPayload)(
                 f"the stored arguments do not fit {self._name}(): {_first_complaint(error)}"
             ) from None
         if self._plain_call:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from jobhost.jobs.envelope import Envelope
+from jobhost.jobs.notes import Progress
 from jobhost.jobs.outcomes import ErrorInfo, Settlement
 from jobhost.jobs.states import FINAL, State
 
@@ -51,7 +52,8 @@ class Attempt:
     """One ended execution of a job.
 
     `outcome` is one word or two: succeeded, unstorable, failed, timed out, snoozed,
-    released, cancelled, discarded, dead-lettered, crashed. `worker` reads
+    released, cancelled, discarded, dead-lettered, crashed, expired (claimed too late, and
+    not begun). `worker` reads
     `host:pid`. Times are the store's, the duration is the worker's own measure
     (None where the worker did not live to tell).
     """
@@ -70,10 +72,13 @@ class JobRecord:
     """A job as it stands in the store.
 
     `due_at` is set while it is scheduled; `claimed_at` and `worker` while it runs and
-    for the attempt that ended it; `result` is JSON text, present when succeeded.
+    for the attempt that ended it; `result` is JSON text, present when succeeded;
+    `progress` is what it last told, and left out of listings. `number` rises with every job that
+    the store accepts, and none is given twice.
     """
 
     id: UUID
+    number: int
     task: str
     queue: str
     priority: int
@@ -94,6 +99,7 @@ class JobRecord:
     result: str | None
     error: ErrorInfo | None
     cancel_requested: bool = False
+    progress: Progress | None = None
 
     @property
     def is_final(self) -> bool:
@@ -109,6 +115,7 @@ class JobRecord:
         """Plain values for `--json`; instants in ISO 8601."""
         return {
             "id": str(self.id),
+            "number": self.number,
             "task": self.task,
             "queue": self.queue,
             "priority": self.priority,
@@ -130,6 +137,7 @@ class JobRecord:
             "tags": list(self.envelope.tags),
             "headers": dict(self.envelope.headers),
             "error": error_to_json(self.error),
+            **({} if self.progress is None else {"progress": self.progress.to_json()}),
         }
 
 

@@ -15,8 +15,8 @@ class State(StrEnum):
     SCHEDULED = "scheduled"
     """Due later: delayed by its producer, by a retry or by a snooze."""
     BLOCKED = "blocked"
-    """Waits for something other than time: for a worker that knows its task or, as a suspect of
-    having killed its worker, for a process of its own."""
+    """Waits for something other than time: for a worker that knows its task; as a suspect of
+    having killed its worker, for a process of its own; deferred by its task, to be resumed."""
     READY = "ready"
     """Waits for a free slot."""
     RUNNING = "running"
@@ -48,6 +48,9 @@ class Move(StrEnum):
     DISCARD = "discard"
     CANCEL = "cancel"
     REDRIVE = "redrive"
+    EXPIRE = "expire"
+    DEFER = "defer"
+    RESUME = "resume"
 
 
 FINAL = frozenset({State.SUCCEEDED, State.DEAD, State.CANCELLED})
@@ -90,7 +93,12 @@ MOVES: dict[Move, Rule] = {
         _rule(Move.COMPLETE, {_S.RUNNING}, {_S.SUCCEEDED}, "the task returned"),
         _rule(Move.FAIL, {_S.RUNNING}, {_S.DEAD}, "attempts used up, or rejected"),
         _rule(Move.RETRY, {_S.RUNNING}, {_S.SCHEDULED, _S.READY}, "it failed, attempts are left"),
-        _rule(Move.SNOOZE, {_S.RUNNING}, {_S.SCHEDULED, _S.READY}, "the task asked for later"),
+        _rule(
+            Move.SNOOZE,
+            {_S.RUNNING},
+            {_S.SCHEDULED, _S.READY},
+            "the task asked for later, or the worker is too old for it",
+        ),
         _rule(Move.RELEASE, {_S.RUNNING}, {_S.READY}, "a draining worker hands it back"),
         _rule(
             Move.RESCUE,
@@ -101,6 +109,14 @@ MOVES: dict[Move, Rule] = {
         _rule(Move.DISCARD, {_S.RUNNING}, {_S.CANCELLED}, "the task dropped its own job"),
         _rule(Move.CANCEL, set(LIVE), {_S.CANCELLED}, "somebody cancelled it"),
         _rule(Move.REDRIVE, {_S.DEAD, _S.CANCELLED}, {_S.READY}, "an operator sends it back"),
+        _rule(
+            Move.EXPIRE,
+            {_S.READY, _S.SCHEDULED, _S.BLOCKED, _S.RUNNING},
+            {_S.DEAD},
+            "its time to start is over; one just claimed was not begun",
+        ),
+        _rule(Move.DEFER, {_S.RUNNING}, {_S.BLOCKED}, "the task set its own job aside"),
+        _rule(Move.RESUME, {_S.BLOCKED}, {_S.READY}, "somebody resumes the deferred job"),
     )
 }
 """Every legal move. Nothing changes a job's state except along one of these."""

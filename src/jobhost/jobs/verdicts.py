@@ -1,7 +1,7 @@
 """What a task may raise to say how its own attempt ends.
 
 Each is raised, never returned, so that a task's return type stays its result.
-`Retry` (in `retries.py`) is the fourth: raised, it asks for another attempt.
+`Retry` (in `retries.py`) is the fifth: raised, it asks for another attempt.
 """
 
 from datetime import timedelta
@@ -20,6 +20,19 @@ class Snooze(Exception):  # noqa: N818 - reads as what the task says
     def __init__(self, delay: timedelta | str) -> None:
         super().__init__(f"snoozed for {delay}")
         self.delay = parse_duration(delay, "the delay of Snooze")
+
+
+class Defer(Exception):  # noqa: N818
+    """`raise Defer("waiting for the invoice")`: set this job aside; it runs again when somebody
+    resumes it by its number or id, and not before. Nothing failed, nothing is charged.
+
+    Args:
+        reason: What it waits for, for whoever resumes it. Not empty.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(_reason(reason, "Defer"))
+        self.reason = reason
 
 
 class DeadLetter(Exception):  # noqa: N818

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, Protocol, TypeVar
 
+from jobhost.jobs.keys import Accepted
 from jobhost.jobs.records import Ended
 from jobhost.store.checkup import Finding
 from jobhost.store.plan import Plan
@@ -63,6 +64,11 @@ class Session(Protocol):
 
     def read(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan that only reads, in one consistent snapshot."""
+        ...
+
+    def tidy(self) -> None:
+        """Give back some of the room that deleted jobs have left, where nobody else does that.
+        Short enough to come between other things. Raises StoreError."""
         ...
 
     def hurry(self, seconds: float) -> None:
@@ -133,29 +139,41 @@ class Store(Protocol):
         """`read` for a caller on an event loop."""
         ...
 
-    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
+    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> Sequence[Accepted]:
         """Accept jobs inside the transaction of the caller's own connection: they exist, and
         workers are woken, if and only if the caller commits.
 
+        Returns for each call of a batch with keys its job; nothing for jobs without.
         Raises UsageError for a connection on which that cannot be done; StoreError after a
         failed statement, which has spoilt the caller's transaction.
         """
         ...
 
-    async def enqueue_within_async(self, connection: object, batches: Sequence[Batch]) -> None:
+    async def enqueue_within_async(
+        self, connection: object, batches: Sequence[Batch]
+    ) -> Sequence[Accepted]:
         """`enqueue_within` on an asynchronous connection."""
         ...
 
-    def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
+    def completing(
+        self, finish: Callable[[], Ended], *, lease_seconds: float
+    ) -> AbstractContextManager[Any]:
         """A transaction on a connection of the driver, with which a job completes: at the end of
         the block comes what `finish` says, guarded, then the commit.
 
-        Raises LeaseLost when the guard refuses; then, as after any exception, all is rolled back.
+        Args:
+            lease_seconds: Of the worker. Where others must wait meanwhile, the transaction lasts
+                for a part of that at the most.
+
+        Raises LeaseLost when the guard refuses, TransactionTooLong when it lasted too long; then,
+        as after any exception, all is rolled back.
         """
         ...
 
-    def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
-        """`completing` on an asynchronous connection."""
+    def completing_async(
+        self, finish: Callable[[], Ended], *, lease_seconds: float
+    ) -> AbstractAsyncContextManager[Any]:
+        """`completing` for a task on an event loop, which does not wait for the store there."""
         ...
 
     def session(self, *, apart: bool = True) -> Session:

@@ -6,10 +6,13 @@ itself. What happened goes back as text. How it starts and ends is in `keeper.py
 
 import contextvars
 import gc
+import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
@@ -23,7 +26,9 @@ from jobhost.host.current import RunningJob, enter_job
 from jobhost.host.task import Task, look_up
 from jobhost.jobs.outcomes import Failed, Outcome
 from jobhost.jobs.retries import Retry
+from jobhost.worker.child_notes import ChildNotes
 from jobhost.worker.execution import Execution
+from jobhost.worker.job_logs import JobLogHandler
 from jobhost.worker.memory import MEMORY_LIMIT, beyond_limit, limited
 from jobhost.worker.orders import BEGAN, GOT, READY, Answer, Order
 from jobhost.worker.returned import outcome_of_value, require_run
@@ -53,12 +58,16 @@ class Child:
         self._link = link
         self._pid = os.getpid()
         self._has_main = False
+        self._notes: ChildNotes | None = None
 
     def run_once(self) -> None:
         """One job. Raises EOFError when the worker is gone."""
         order = Order.from_bytes(self._link.recv_bytes())
         self._link.send_bytes(GOT)
-        outcome = contextvars.Context().run(self._outcome, order)
+        with _telling(order.log_level):
+            outcome = contextvars.Context().run(self._outcome, order)
+        if self._notes is not None:
+            self._notes.close()
         if os.getpid() != self._pid:  # the task forked, and its child has come back too
             os._exit(0)
         _flush()
@@ -72,7 +81,12 @@ class Child:
         except BaseException as error:  # noqa: BLE001 - whatever a module does when it is imported
             return outcome_of(error, None, "")
         execution = Execution(
-            order.delivery, task, Retry(), order.timeout_seconds, complete=_refuse_transaction
+            order.delivery,
+            task,
+            Retry(),
+            order.timeout_seconds,
+            complete=_refuse_transaction,
+            listen=partial(self._listen, bytes_max=order.bytes_max),
         )
         return self._run(execution, order)
 
@@ -80,7 +94,7 @@ class Child:
         signature = execution.task.signature
         try:
             with limited(order.memory_max):
-                args, kwargs = signature.decode(order.delivery.payload)
+                args, kwargs = execution.arguments()
                 execution.begin()
                 self._link.send_bytes(BEGAN)
                 enter_job(execution.describe)
@@ -92,6 +106,10 @@ class Child:
                 return beyond_limit(error, order.memory_max)
             return outcome_of(error, None, "", began=execution.started > 0)
 
+    def _listen(self, execution: Execution, bytes_max: int) -> ChildNotes:
+        self._notes = ChildNotes(self._link, execution, bytes_max)
+        return self._notes
+
     def _find(self, order: Order) -> Task[..., Any, Any]:
         enter_job(_refuse_work_while_importing)
         if order.main and not self._has_main:
@@ -100,12 +118,33 @@ class Child:
         if order.module != "__main__":
             import_module(order.module)
         task = look_up(order.module, order.name)
-        if not isinstance(task, Task) or task.name != order.delivery.task:
+        if not isinstance(task, Task) or order.delivery.task not in (
+            task.name,
+            *task.past.aliases,
+        ):
             raise UsageError(
                 f"the process that is to run task {order.delivery.task!r} looks for it at "
                 f"{order.module}.{order.name}, and finds {task!r}"
             )
         return task
+
+
+@contextmanager
+def _telling(log_level: int | None) -> Iterator[None]:
+    """What the job logs goes to the worker. Nobody has configured logging in this process, so the
+    level of the worker's holds, unless the task's module says other."""
+    if log_level is None:
+        yield
+        return
+    root = logging.getLogger()
+    if root.level == logging.WARNING:
+        root.setLevel(log_level)
+    handler = JobLogHandler(log_level)
+    handler.enter()
+    try:
+        yield
+    finally:
+        handler.leave()
 
 
 def _is_alone() -> bool:

@@ -19,10 +19,12 @@ from jobhost.host.command import Command, CommandTask
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.outcomes import ErrorInfo, Failed, Outcome, storable
 from jobhost.settings import handed_on
+from jobhost.worker.command_lines import CommandLines
 from jobhost.worker.execution import KILL_SECONDS, Execution
 from jobhost.worker.interrupt import Interrupt
 from jobhost.worker.kept import End, Kept
 from jobhost.worker.returned import outcome_of_value
+from jobhost.worker.scribe import Scribe
 from jobhost.worker.verdict import TRACEBACK_CHARS_MAX, Stop, outcome_of_stuck
 
 SHORT_GRACE_SECONDS: Final = 0.5
@@ -48,11 +50,18 @@ class CommandJobs:
         grace_seconds: Between SIGTERM and SIGKILL.
         bytes_max: Limit of a result.
         expire: Asks a job to stop that is past its time limit.
+        scribe: Who keeps what they write.
     """
 
     def __init__(
-        self, *, grace_seconds: float, bytes_max: int, expire: Callable[[Execution], None]
+        self,
+        *,
+        grace_seconds: float,
+        bytes_max: int,
+        expire: Callable[[Execution], None],
+        scribe: Scribe,
     ) -> None:
+        self._scribe = scribe
         self._grace_seconds = grace_seconds
         self._bytes_max = bytes_max
         self._expire = expire
@@ -64,11 +73,12 @@ class CommandJobs:
         system gives no process.
         """
         task = cast(CommandTask, execution.task)
-        _, values = task.signature.decode(execution.delivery.payload)
+        _, values = execution.arguments()
         if execution.stop is not None:
             return outcome_of_stuck(execution.stop, execution.stop_reason)
         execution.begin()
-        with Interrupt(execution) as interrupt, Output(task.command.output_bytes) as output:
+        lines = CommandLines.of(self._scribe, execution)
+        with Interrupt(execution) as interrupt, Output(task.command.output_bytes, lines) as output:
             try:
                 kept = Kept.command(
                     task.command.fill(values),
@@ -110,12 +120,14 @@ class Output:
 
     Args:
         bytes_max: How much of each is kept.
+        lines: Who is told each line.
 
     `ends` are the descriptors that the program writes to, until `begin`.
     """
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, lines: "CommandLines | None" = None) -> None:
         self._bytes_max = bytes_max
+        self._lines = lines
         self._tails: dict[int, bytearray] = {}
         self.ends: list[int] = []
         self._cut: set[int] = set()
@@ -145,6 +157,8 @@ class Output:
     def read(self, source: int) -> bool:
         """Read what has come; False at the end."""
         more = os.read(source, _READ_BYTES)
+        if self._lines is not None:
+            self._lines.hear(self.sources.index(source), more)
         tail = self._tails[source]
         tail += more
         if (surplus := len(tail) - self._bytes_max) > 0:
@@ -193,8 +207,10 @@ class _Watch:
                     elif key.fd == self._interrupt.fileno():
                         self._interrupt.clear()
                         self._stop(grace_seconds)
-                    elif not self._output.read(key.fd):
-                        selector.unregister(key.fd)
+                    else:
+                        self._execution.beat_at = time.monotonic()
+                        if not self._output.read(key.fd):
+                            selector.unregister(key.fd)
                 if not ended:
                     self._mind_time(expire)
         return self._kept.end(KILL_SECONDS if ended else 0.0)

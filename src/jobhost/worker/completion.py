@@ -26,11 +26,13 @@ class Completion:
     Args:
         execution: The running job.
         wiring: Its host's store.
+        lease_seconds: Of the worker.
     """
 
-    def __init__(self, execution: Execution, wiring: Wiring) -> None:
+    def __init__(self, execution: Execution, wiring: Wiring, *, lease_seconds: float) -> None:
         self._execution = execution
         self._wiring = wiring
+        self._lease_seconds = lease_seconds
         self._inner: AbstractContextManager[Any] | None = None
         self._inner_async: AbstractAsyncContextManager[Any] | None = None
         self._transaction: JobTransaction[Any] = JobTransaction(None)
@@ -41,7 +43,7 @@ class Completion:
             raise UsageError(
                 "'with current_job().transaction()' would block the event loop: write 'async with'"
             )
-        self._inner = self._wiring.store.completing(self._finish)
+        self._inner = self._wiring.store.completing(self._finish, lease_seconds=self._lease_seconds)
         self._transaction.connection = self._inner.__enter__()
         return self._transaction
 
@@ -62,7 +64,9 @@ class Completion:
 
     async def __aenter__(self) -> JobTransaction[Any]:
         self._refuse_second()
-        self._inner_async = self._wiring.store.completing_async(self._finish)
+        self._inner_async = self._wiring.store.completing_async(
+            self._finish, lease_seconds=self._lease_seconds
+        )
         self._transaction.connection = await self._inner_async.__aenter__()
         return self._transaction
 

@@ -18,6 +18,9 @@ WEIGHT_MAX: Final = 100
 LEASE_SECONDS_MIN: Final = 0.05
 """A shorter one ends between two heartbeats on a machine that is merely busy."""
 
+LOG_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+"""As `logging` has them."""
+
 _COUNTS: Final = {
     "concurrency": CONCURRENCY_MAX,
     "job_processes": JOB_PROCESSES_MAX,
@@ -53,6 +56,9 @@ class WorkerConfig:
             running jobs have ended; 1 to 1,000,000,000. Default: never.
         stall_after: How long one turn of the event loop may last before the log names the job that
             holds it up. Default 1 s. None: nobody watches.
+        job_logs: The least level of log records that are kept with their jobs: "debug", "info",
+            "warning" or "error"; and for "debug" and "info" what commands write. Default "info".
+            None: nothing is kept.
         max_memory: The same for the memory that it holds, such as "512MB", 32 MB or more.
             Default: never.
 
@@ -71,6 +77,7 @@ class WorkerConfig:
     max_jobs: int | None = None
     max_memory: Any = None
     stall_after: Any = "1s"
+    job_logs: str | None = "info"
     weights: dict[str, int] | None = field(init=False, default=None)
     lease_seconds: float = field(init=False, default=0.0)
     poll_seconds: float | None = field(init=False, default=None)
@@ -78,6 +85,7 @@ class WorkerConfig:
     cancel_grace_seconds: float = field(init=False, default=0.0)
     memory_bytes: int | None = field(init=False, default=None)
     stall_seconds: float | None = field(init=False, default=None)
+    job_log_level: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         for name, most in _COUNTS.items():
@@ -97,6 +105,8 @@ class WorkerConfig:
             derived["stall_seconds"] = _positive(self.stall_after, "stall_after")
         if self.max_memory is not None:
             derived["memory_bytes"] = _memory(self.max_memory)
+        if self.job_logs is not None:
+            derived["job_log_level"] = _log_level(self.job_logs)
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -149,6 +159,13 @@ def _lease(value: object) -> float:
         least = format_seconds(LEASE_SECONDS_MIN)
         raise InvalidOption(f"lease must be at least {least}; got {value!r}")
     return span
+
+
+def _log_level(value: object) -> int:
+    if value not in LOG_LEVELS:
+        named = ", ".join(repr(name) for name in LOG_LEVELS)
+        raise InvalidOption(f"job_logs must be {named} or None; got {value!r}")
+    return LOG_LEVELS[str(value)]
 
 
 def _memory(value: object) -> int:

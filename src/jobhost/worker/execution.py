@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
-from jobhost.clock import to_datetime
+from jobhost.clock import Instant, to_datetime
 from jobhost.host.current import CancelToken, RunningJob
 from jobhost.host.kinds import Kind
+from jobhost.host.notes import Notes
 from jobhost.host.task import Task
 from jobhost.host.transaction import Completion
 from jobhost.jobs.envelope import Envelope
@@ -33,16 +34,23 @@ class Execution:
         delivery: What the store handed over; job and epoch are its `key`, since two deliveries
             of one job are two executions.
         task: The task that it is for.
-        retry: The policy when the call gave none, and `timeout_seconds` likewise.
+        retry: The policy when the call gave none, and `timeout_seconds` and `stalled_seconds`
+            likewise.
         complete: Makes the transaction in which it completes, if the task wants one.
+        listen: Makes the notes of what it says, if it says something.
 
     `handle` is its Task on the event loop, or `thread` the number of the thread that runs it.
     `on_stop` wakes the thread that waits for the job's process, while there is one.
+    `version` is that of the stored arguments.
+    `notes` is where it has said something, if it has; `beat_at` the instant of its last sign of
+    life, which must not be older than `stalled_seconds`.
     `completing` is set while that is committed, `completed` once it is, with the `result` given.
     """
 
     started = 0.0
     deadline: float | None = None
+    expires_at: Instant | None = None
+    version = 1
     handle: asyncio.Task[None] | None = None
     thread: int | None = None
     on_stop: Callable[[], None] | None = None
@@ -52,6 +60,8 @@ class Execution:
     completing = False
     completed = False
     result: object = None
+    notes: Notes | None = None
+    beat_at = 0.0
     _token: CancelToken | None = None
     _running_job: RunningJob | None = None
 
@@ -63,13 +73,17 @@ class Execution:
         timeout_seconds: float | None,
         *,
         complete: "Callable[[Execution], Completion]",
+        listen: "Callable[[Execution], Notes]",
+        stalled_seconds: float | None = None,
     ) -> None:
         self._complete = complete
+        self._listen = listen
         self.delivery = delivery
         self.key = (delivery.job, delivery.epoch)
         self.task = task
         self.retry = retry
         self.timeout_seconds = timeout_seconds
+        self.stalled_seconds = stalled_seconds
         if delivery.envelope is not None:
             self._apply(Envelope.from_text(delivery.envelope))
 
@@ -86,9 +100,18 @@ class Execution:
             deliveries=delivery.deliveries, failures=delivery.failures, crashes=delivery.crashes
         )
 
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """Those of the call. Raises InvalidPayload."""
+        return self.task.read(self.delivery.payload, self.version)
+
+    @property
+    def is_too_new(self) -> bool:
+        """Whether its arguments are of a later version than this program knows."""
+        return self.version > self.task.past.version
+
     def begin(self) -> None:
         """The task is about to be called: its time starts now."""
-        self.started = now = time.monotonic()
+        self.started = self.beat_at = now = time.monotonic()
         if self.timeout_seconds is not None:
             self.deadline = now + self.timeout_seconds
 
@@ -109,6 +132,13 @@ class Execution:
     def is_late(self, now: float) -> bool:
         """Whether it is past its time limit, and was not asked to stop yet."""
         return self.deadline is not None and now >= self.deadline and self.stop is None
+
+    def is_stalled(self, now: float) -> bool:
+        """Whether it has given no sign of life for too long, and was not asked to stop yet."""
+        limit = self.stalled_seconds
+        if limit is None or not self.started or self.stop is not None:
+            return False
+        return now >= self.beat_at + limit
 
     def is_deaf(self, now: float, grace_seconds: float) -> bool:
         """Whether it runs on past its time limit although it was asked to stop, be it for that
@@ -132,8 +162,11 @@ class Execution:
         if self._running_job is None:
             delivery, envelope = self.delivery, Envelope.from_text(self.delivery.envelope)
             job_id = UUID(bytes=delivery.id)
+            if self.notes is None:
+                self.notes = self._listen(self)
             self._running_job = RunningJob(
                 id=job_id,
+                number=delivery.job,
                 task=delivery.task,
                 queue=delivery.queue,
                 delivery=delivery.deliveries,
@@ -147,6 +180,7 @@ class Execution:
                 tags=envelope.tags,
                 transaction=partial(self._complete, self),
                 cancel=self.token,
+                notes=self.notes,
             )
         return self._running_job
 
@@ -154,9 +188,15 @@ class Execution:
         """It has ended: let go of what leads back here, a circle for the collector."""
         self.handle = None
         self._running_job = None
+        vars(self).pop("notes", None)
 
     def _apply(self, envelope: Envelope) -> None:
+        self.version = envelope.version
         if envelope.retry is not None:
             self.retry = envelope.retry
         if not isinstance(envelope.timeout_seconds, Unset):
             self.timeout_seconds = envelope.timeout_seconds
+        if not isinstance(envelope.stalled_seconds, Unset):
+            self.stalled_seconds = envelope.stalled_seconds
+        if envelope.expiry is not None:
+            self.expires_at = envelope.expiry.instant(self.delivery.created_at)

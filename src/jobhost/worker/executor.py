@@ -9,20 +9,22 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from jobhost.durations import format_seconds
-from jobhost.events import Events
+from jobhost.errors import StoreError
+from jobhost.events import Events, JobTooNew
 from jobhost.host.current import enter_job
 from jobhost.host.kinds import Kind
 from jobhost.host.registry import Registry
 from jobhost.host.task import Task
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.options import Options, resolve
-from jobhost.jobs.outcomes import DeadLettered, Outcome
+from jobhost.jobs.outcomes import DeadLettered, Expired, Outcome, Released, TooNew, decide
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
 from jobhost.worker.commands import CommandJobs
@@ -31,14 +33,16 @@ from jobhost.worker.config import WorkerConfig
 from jobhost.worker.execution import Execution
 from jobhost.worker.job_loop import JobLoop
 from jobhost.worker.outbox import Outbox
+from jobhost.worker.rates import Rates
 from jobhost.worker.record import Recording
+from jobhost.worker.scribe import Scribe
 from jobhost.worker.threads import JobThreads
 from jobhost.worker.verdict import Stop, describe, outcome_of_stuck
 
 if TYPE_CHECKING:
     from jobhost.worker.processes import ProcessPool
 
-_Policy = tuple[Task[..., Any, Any], Retry, float | None]
+_Policy = tuple[Task[..., Any, Any], Retry, float | None, float | None]
 _STARTS_A_TURN: Final = 125
 """Coroutines started in one turn of the event loop. More at once leave the store idle while they
 run and the loop idle while they are recorded: on PostgreSQL a quarter fewer jobs a second."""
@@ -71,14 +75,19 @@ class Executor:
         self._tasks = tasks
         self._wiring = wiring
         self._slots = config.concurrency
+        self._lease_seconds = config.lease_seconds
         self._outbox = outbox
         self._running: dict[tuple[int, int], Execution] = {}
         self._policies: dict[tuple[str, str], _Policy] = {}
         self._threads: JobThreads[Execution] = JobThreads(self._slots, self._run_plain)
         bytes_max = wiring.payload_bytes_max
+        self._scribe = Scribe(wiring, config.job_log_level)
         self._pool: ProcessPool | None = None
         self._commands = CommandJobs(
-            grace_seconds=config.cancel_grace_seconds, bytes_max=bytes_max, expire=self.expire
+            grace_seconds=config.cancel_grace_seconds,
+            bytes_max=bytes_max,
+            expire=self.expire,
+            scribe=self._scribe,
         )
         self._in_thread: dict[Kind, Callable[[Execution], None]] = {
             Kind.THREAD: self._run_in_context,
@@ -89,12 +98,17 @@ class Executor:
         self._job_loop = JobLoop(self._call_loop_no_more)
         self._loop = self._job_loop.loop
         self._recording = Recording(events, bytes_max=bytes_max)
+        self._events = events
+        self._too_new: dict[str, int] = {}
         self._complete = self._completion
+        self.late_among: Callable[[Sequence[int]], frozenset[int]] = frozenset
         self._flush_is_due = False
         self.ended_count = 0
+        self.rates = Rates()
 
     def start(self) -> None:
-        """Start the loop thread."""
+        """Start the loop thread, and collect what jobs log."""
+        self._scribe.start()
         self._job_loop.start()
 
     def close(self) -> None:
@@ -104,6 +118,7 @@ class Executor:
             self._pool.close()
         self._threads.close()
         self._job_loop.close()
+        self._scribe.close()
 
     def join(self, timeout_seconds: float) -> None:
         """After `close`: wait at the most so long for the job threads to end."""
@@ -127,12 +142,9 @@ class Executor:
     def accept(self, deliveries: Iterable[Delivery]) -> None:
         """Start jobs just claimed, in their order."""
         on_loop: list[Execution] = []
-        for delivery in deliveries:
-            try:
-                execution = self._prepare(delivery)
-            except Exception as error:  # noqa: BLE001 - a stored row that nobody here can read
-                self._refuse(delivery, error)
-                continue
+        executions = self._in_time(deliveries)
+        self.rates.started(execution.delivery for execution in executions)
+        for execution in executions:
             self._running[execution.key] = execution
             if execution.task.is_async:
                 on_loop.append(execution)
@@ -167,6 +179,12 @@ class Executor:
         limit = format_seconds(execution.timeout_seconds or 0)
         self.stop_job(execution, Stop.TIMEOUT, f"ran longer than its limit of {limit}")
 
+    def end_stalled(self, execution: Execution) -> None:
+        """A job gives no sign of life: ask it to stop. If it does not, it is past its limit now."""
+        span = format_seconds(execution.stalled_seconds or 0)
+        execution.deadline = time.monotonic()
+        self.stop_job(execution, Stop.TIMEOUT, f"stalled: no heartbeat for {span}")
+
     def end_unbegun(self, execution: Execution) -> None:
         """End a job whose Task somebody cancelled before its first step: no code of ours ran."""
         self._loop.call_soon_threadsafe(self._end_unbegun, execution)
@@ -200,18 +218,86 @@ class Executor:
                 break
             time.sleep(_KILLED_LOOK_SECONDS)
 
+    def _in_time(self, deliveries: Iterable[Delivery]) -> list[Execution]:
+        """Those to start. What cannot be read is refused; what has expired and was not found by
+        the pass of any worker is ended here, before anything of it began."""
+        executions: list[Execution] = []
+        over: list[Execution] = []
+        for delivery in deliveries:
+            try:
+                execution = self._prepare(delivery)
+            except Exception as error:  # noqa: BLE001 - a stored row that nobody here can read
+                self._refuse(delivery, error)
+                continue
+            if execution.is_too_new:
+                self._leave(execution)
+                continue
+            executions.append(execution)
+            expires_at = execution.expires_at
+            if expires_at is not None and self._wiring.clock.now() >= expires_at:
+                over.append(execution)
+        if over:
+            ended = self._end_late(over)
+            executions = [execution for execution in executions if execution.key not in ended]
+        return executions
+
+    def _leave(self, execution: Execution) -> None:
+        """To workers that know the version of its arguments: it comes back, uncharged, after a
+        pause. Told once for each task and version."""
+        delivery, version, known = (
+            execution.delivery,
+            execution.version,
+            execution.task.past.version,
+        )
+        outcome = TooNew(version=version, known=known)
+        settlement = decide(outcome, execution.counts, execution.retry, 0.0)
+        self._outbox.put(execution.ended(settlement))
+        self._outbox.flush()
+        if version > self._too_new.get(delivery.task, 0):
+            self._too_new[delivery.task] = version
+            self._events.emit(
+                JobTooNew(
+                    job=UUID(bytes=delivery.id), task=delivery.task, version=version, known=known
+                )
+            )
+
+    def _end_late(self, over: list[Execution]) -> set[tuple[int, int]]:
+        """Those of these that the store says are expired, by its own clock, end. Without its word
+        they go back uncharged."""
+        outcome: Outcome = Expired()
+        try:
+            late = self.late_among([execution.delivery.job for execution in over])
+        except StoreError:
+            outcome, late = Released(), frozenset(execution.delivery.job for execution in over)
+        ended = [execution for execution in over if execution.delivery.job in late]
+        for execution in ended:
+            settlement = decide(outcome, execution.counts, execution.retry, 0.0)
+            self._outbox.put(execution.ended(settlement))
+        if ended:
+            self._outbox.flush()
+        return {execution.key for execution in ended}
+
     def _prepare(self, delivery: Delivery) -> Execution:
         policy = self._policies.get((delivery.task, delivery.queue))
         if policy is None:
             task = self._tasks.get(delivery.task)
             call = Options(queue=delivery.queue)
             options = resolve(call, task.options, self._wiring.queues, self._wiring.defaults)
-            policy = (task, options.retry, options.timeout_seconds)
+            policy = (task, options.retry, options.timeout_seconds, options.stalled_seconds)
             self._policies[delivery.task, delivery.queue] = policy
-        return Execution(delivery, *policy, complete=self._complete)
+        task, retry, timeout_seconds, stalled_seconds = policy
+        return Execution(
+            delivery,
+            task,
+            retry,
+            timeout_seconds,
+            stalled_seconds=stalled_seconds,
+            complete=self._complete,
+            listen=self._scribe.listen,
+        )
 
     def _completion(self, execution: Execution) -> Completion:
-        return Completion(execution, self._wiring)
+        return Completion(execution, self._wiring, lease_seconds=self._lease_seconds)
 
     def _refuse(self, delivery: Delivery, error: Exception) -> None:
         """A job whose envelope cannot be read: dead with that reason, and the worker goes on."""
@@ -225,7 +311,7 @@ class Executor:
         from jobhost.worker.processes import ProcessJobs, ProcessPool  # noqa: PLC0415
 
         self._pool = ProcessPool(config.job_processes, config.max_jobs_per_process)
-        jobs = ProcessJobs(self._pool, bytes_max=bytes_max, expire=self.expire)
+        jobs = ProcessJobs(self._pool, bytes_max=bytes_max, expire=self.expire, scribe=self._scribe)
         return partial(self._run_outside, jobs.run)
 
     def _call_loop_no_more(self) -> None:
@@ -261,6 +347,8 @@ class Executor:
             ended = self._recording.returned(execution, value)
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
             ended = self._recording.raised(execution, error)
+        if execution.notes is not None:
+            await self._scribe.asettle(execution)
         self._end(execution, ended)
         if not self._flush_is_due:
             self._flush_is_due = True
@@ -283,6 +371,8 @@ class Executor:
             ended = self._recording.returned(execution, execution.task.function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - the task boundary: everything is recorded
             ended = self._recording.raised(execution, error)
+        if execution.notes is not None:
+            self._scribe.settle(execution)
         self._end(execution, ended)
 
     def _run_outside(self, run: Callable[[Execution], Outcome], execution: Execution) -> None:
@@ -291,13 +381,15 @@ class Executor:
             ended = self._recording.settled(execution, run(execution))
         except BaseException as error:  # noqa: BLE001 - the boundary: everything is recorded
             ended = self._recording.raised(execution, error)
+        if execution.notes is not None:
+            self._scribe.settle(execution)
         self._end(execution, ended)
 
     def _begin(self, execution: Execution) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the call; from here on its time runs."""
         if execution.stop is not None:
             raise asyncio.CancelledError(execution.stop_reason)
-        arguments = execution.task.signature.decode(execution.delivery.payload)
+        arguments = execution.arguments()
         execution.begin()
         return arguments
 
@@ -305,6 +397,7 @@ class Executor:
         """Put the attempt into the outbox, then free the slot: never the other way round, so
         that a job is always in one of the two."""
         self.ended_count += 1
+        self.rates.ended(execution.delivery, ended)
         execution.forget()
         if execution.completed:
             self._outbox.free()

@@ -16,8 +16,9 @@ writes the worker's pid to REPORT, and ends as the worker has ended; what is lef
 node to find, or killed here if the node is dead. See there for signals to it (`_keep_worker`).
 
 Signals to the keeper of a job: USR1 asks the job's process group to end (SIGTERM), USR2 kills
-everything. The kernel sends USR2 when the worker dies. SIGTERM and SIGINT, which may go to all
-processes of a service or a terminal, are for the worker to judge.
+everything. SIGTERM and SIGINT, which may go to all processes of a service or a terminal, are for
+the worker to judge. When the starter of a keeper dies, the kernel sends CONT, which wakes also a
+keeper that somebody has stopped.
 
 It imports nothing of jobhost, and little else, so that it starts in milliseconds and stays small:
 `typing` and `contextlib` alone would make it half as large again.
@@ -41,6 +42,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 _ASK: Final = signal.SIGUSR1
 _KILL: Final = signal.SIGUSR2
+_STARTER_DIED: Final = signal.SIGCONT
 _HEARD: Final = (
     signal.SIGCHLD,
     signal.SIGALRM,
@@ -49,11 +51,15 @@ _HEARD: Final = (
     signal.SIGHUP,
     _ASK,
     _KILL,
+    _STARTER_DIED,
 )
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 _LOOK_SECONDS: Final = 1.0
 """Pause between looks whether the worker lives, where the kernel does not tell."""
+
+_ORPHANED: Final = 72
+"""`WorkerExit.ORPHANED`: the worker has lost its node."""
 
 _NOT_STARTED: Final = 127
 """Exit code of a command that could not be started, as shells have it."""
@@ -67,7 +73,7 @@ def main() -> None:
         signal.signal(number, _nothing)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    _prctl(_PR_SET_PDEATHSIG, _KILL)
+    _prctl(_PR_SET_PDEATHSIG, _STARTER_DIED)
     if os.getppid() != starter:
         return
     if signal.SIGTERM in signal.sigpending() and sys.argv[3] == "worker":
@@ -88,7 +94,7 @@ def main() -> None:
         return
     status = _clear_away(kept, _watch(kept, starter))
     code = "" if status is None else os.waitstatus_to_exitcode(status)
-    os.write(report, f"ended {code}\n".encode())
+    _report(report, f"ended {code}\n")
 
 
 def _watch(kept: int, starter: int) -> int | None:
@@ -112,7 +118,7 @@ def _keep_worker(kept: int, node: int, report: int) -> None:
     knows that, it sends signals there; so the worker is not reaped here: as long as the node has
     not read this end, its pid means no other process.
     """
-    os.write(report, f"{kept}\n".encode())
+    _report(report, f"{kept}\n")
     if signal.SIGTERM in signal.sigpending():
         _kill(os.kill, kept, signal.SIGTERM)
     while True:
@@ -123,6 +129,8 @@ def _keep_worker(kept: int, node: int, report: int) -> None:
         if (ended := _reap_orphans(kept)) is None:
             continue
         if ended.si_code == os.CLD_EXITED:
+            if ended.si_status == _ORPHANED:  # it may see the node's end a moment before this does
+                _clear_away(kept, None)
             os._exit(ended.si_status)
         _end_by(ended.si_status)
 
@@ -183,6 +191,14 @@ def _children() -> list[int]:
         return [int(pid) for pid in file.read().split()]
 
 
+def _report(report: int, line: str) -> None:
+    """Write it for the starter."""
+    try:  # noqa: SIM105 - contextlib is not imported
+        os.write(report, line.encode())
+    except BrokenPipeError:
+        pass  # that is dead: nobody asks any more
+
+
 def _kill(send: Callable[[int, int], None], pid: int, number: int) -> bool:
     """Whether there was somebody to take it."""
     try:
@@ -209,7 +225,7 @@ def _run(command: list[str], report: int) -> None:
     try:
         os.execvp(command[0], command)
     except OSError as error:
-        os.write(report, f"refused {error.errno}\n".encode())
+        _report(report, f"refused {error.errno}\n")
     os._exit(_NOT_STARTED)
 
 

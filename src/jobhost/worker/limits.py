@@ -1,5 +1,5 @@
-"""Watches the time limits of running jobs: who is past its own is asked to stop, and who does not
-obey is named, so that the whole worker can be given up."""
+"""Watches the time limits of running jobs: who is past its own, or gives no sign of life, is asked
+to stop, and who does not obey is named, so that the whole worker can be given up."""
 
 import math
 from typing import Final
@@ -45,6 +45,8 @@ class TimeLimits:
                 return execution
             elif execution.is_late(now):
                 self._executor.expire(execution)
+            elif execution.is_stalled(now):
+                self._executor.end_stalled(execution)
         return None
 
     def is_deaf(self, execution: Execution, now: float) -> bool:

@@ -1,9 +1,10 @@
 """A worker's end of the wire to its node, served by a thread of its own."""
 
+import json
 import os
 import threading
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 from jobhost.errors import StoreUnavailable
 from jobhost.store.plans.nodes import News
@@ -19,6 +20,7 @@ from jobhost.worker.wire import (
     Pong,
     Ready,
     Tidings,
+    Told,
     Welcome,
     Wire,
 )
@@ -33,8 +35,8 @@ class Link:
     Args:
         wire: The worker's end.
 
-    `running` is called from the link's thread. `left_out` has the tasks that this worker must not
-    claim.
+    `running` and `rates` are called from the link's thread. `left_out` has the tasks that this
+    worker must not claim.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -48,6 +50,8 @@ class Link:
         self._on_news: Callable[[News], None] = _nothing
         self.left_out: Collection[str] = ()
         self.running: Callable[[], int] = int
+        self.rates: Callable[[], Mapping[str, Any]] = dict
+        self._told = "[]"
 
     def start(self, hello: Hello) -> None:
         """Say hello and serve."""
@@ -116,6 +120,7 @@ class Link:
         match message:
             case Ping():
                 self._wire.send(Pong(running=self.running()))
+                self._tell_rates()
             case Welcome():
                 with self._mutex:
                     # Who has not taken the last one yet finds out when it does.
@@ -131,6 +136,14 @@ class Link:
                 self.left_out = frozenset(message.tasks)
             case _:
                 pass  # a node of another release may say more
+
+    def _tell_rates(self) -> None:
+        """Unless the counts are the same as before."""
+        rates = self.rates()
+        told = json.dumps(rates.get("queues", []))
+        if told != self._told:
+            self._told = told
+            self._wire.send(Told(rates=json.dumps(rates)))
 
 
 def _nothing(*_: object) -> None:

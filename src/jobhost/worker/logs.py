@@ -15,10 +15,17 @@ from jobhost.events import (
     AttemptFailed,
     Events,
     FailedLate,
+    JobsExpired,
     JobsLost,
     JobsParked,
+    JobsPruned,
+    JobTooNew,
     LeaseEnded,
     LoopStalled,
+    QueueFilling,
+    QueueHasRoom,
+    QueueInTime,
+    QueueLate,
     StoreBack,
     StoreTrouble,
     WorkerDraining,
@@ -59,6 +66,7 @@ def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) 
     events.subscribe(AttemptFailed, failures.attempt_failed)
     events.subscribe(FailedLate, _failed_late)
     events.subscribe(JobsLost, _jobs_lost)
+    events.subscribe(JobTooNew, _job_too_new)
     events.subscribe(LeaseEnded, _lease_ended)
     events.subscribe(WorkerRescued, _rescued)
     events.subscribe(WorkerEmbedded, ends.embedded)
@@ -69,6 +77,55 @@ def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) 
     events.subscribe(WorkerFailed, _failed)
     events.subscribe(LoopStalled, _stalled)
     events.subscribe(JobsParked, _parked)
+    events.subscribe(JobsExpired, _expired)
+    events.subscribe(JobsPruned, _pruned)
+    events.subscribe(QueueLate, _late)
+    events.subscribe(QueueInTime, _in_time)
+    events.subscribe(QueueFilling, _filling)
+    events.subscribe(QueueHasRoom, _has_room)
+
+
+def _late(event: QueueLate) -> None:
+    _log.warning(
+        "queue %s is late: its oldest job has waited %s, and the objective is %s; %s",
+        event.queue,
+        format_seconds(event.oldest_seconds),
+        format_seconds(event.objective_seconds),
+        "it is paused, and goes on when somebody resumes it"
+        if event.paused
+        else "more workers or slots for it would help; the end of this is told as well",
+        extra={"queue": event.queue},
+    )
+
+
+def _in_time(event: QueueInTime) -> None:
+    _log.info(
+        "queue %s is in time again: no job waits longer than %s",
+        event.queue,
+        format_seconds(event.objective_seconds),
+        extra={"queue": event.queue},
+    )
+
+
+def _filling(event: QueueFilling) -> None:
+    _log.warning(
+        "queue %s is filling up: %s wait, and there is room for %s; once it is full, its setting "
+        "'when_full' decides",
+        event.queue,
+        counted(event.jobs, "job"),
+        f"{event.capacity:,}",
+        extra={"queue": event.queue},
+    )
+
+
+def _has_room(event: QueueHasRoom) -> None:
+    _log.info(
+        "queue %s has room again: %s wait, and there is room for %s",
+        event.queue,
+        counted(event.jobs, "job"),
+        f"{event.capacity:,}",
+        extra={"queue": event.queue},
+    )
 
 
 def _started(event: WorkerStarted) -> None:
@@ -148,6 +205,15 @@ def _failed_late(event: FailedLate) -> None:
     )
     if event.traceback:
         _log.debug("%s", event.traceback, extra=fields)
+
+
+def _job_too_new(event: JobTooNew) -> None:
+    _log.warning(
+        "the arguments of %s job %s are of version %d, and this worker knows %d: such jobs come "
+        "back until a newer worker takes them",
+        event.task, event.job, event.version, event.known,
+        extra={"job": str(event.job), "task": event.task},
+    )  # fmt: skip
 
 
 def _jobs_lost(event: JobsLost) -> None:
@@ -297,3 +363,17 @@ def _fields(job: UUID, task: str) -> dict[str, str]:
 
 def _parked(event: JobsParked) -> None:
     _log.warning("set %s aside: no live worker knows the task", counted(event.jobs, "job"))
+
+
+def _expired(event: JobsExpired) -> None:
+    if event.jobs:
+        _log.warning(
+            "%s expired before a worker was free, and is dead: 'jobhost jobs list --state dead'",
+            counted(event.jobs, "job"),
+        )
+    if event.dropped:
+        _log.info("dropped %s that expired before a worker was free", counted(event.dropped, "job"))
+
+
+def _pruned(event: JobsPruned) -> None:
+    _log.info("deleted %s that had been kept long enough", counted(event.jobs, "job"))

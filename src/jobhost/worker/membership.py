@@ -2,9 +2,9 @@
 
 import os
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from jobhost.clock import microseconds
@@ -65,6 +65,10 @@ class Member(Protocol):
         """What the last heartbeat has told, once."""
         ...
 
+    def report_rates(self, told: Callable[[], Mapping[str, Any]]) -> None:
+        """Heartbeats tell these rates from now on; called from another thread."""
+        ...
+
     def leave(self) -> None:
         """End it: nothing is held any more. Raises StoreError; then the lease runs out."""
         ...
@@ -94,6 +98,7 @@ class Membership:
         self.lost = self.drain_wanted = self.suspects = False
         self._drain_heard = False
         self._news: News | None = None
+        self._rates: Callable[[], Mapping[str, Any]] | None = None
         self._session = session
         self.bell = store.listen(self.id)
         self._presence = store.attend(self.id)
@@ -110,7 +115,7 @@ class Membership:
             events=events,
             on_lost=self.lose,
             on_pulse=self._hear,
-            vitals=tell_own,
+            vitals=self._vitals,
         )
         self._heartbeat.start()
         events.emit(
@@ -135,6 +140,10 @@ class Membership:
         """What the last heartbeat has told, once."""
         news, self._news = self._news, None
         return news
+
+    def report_rates(self, told: Callable[[], Mapping[str, Any]]) -> None:
+        """Heartbeats tell these rates from now on."""
+        self._rates = told
 
     def leave(self) -> None:
         """End it: nothing is held any more. Raises StoreError; then the lease runs out."""
@@ -164,6 +173,9 @@ class Membership:
             lease_us=microseconds(profile.lease_seconds),
         )
         return self._session.write(lambda: register(new))
+
+    def _vitals(self) -> str:
+        return tell_own() if self._rates is None else tell_own(rates=self._rates())
 
     def _hear(self, pulse: Pulse) -> None:
         """Every heartbeat tells of a drain again: the note of it is left once."""

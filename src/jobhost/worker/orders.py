@@ -1,10 +1,10 @@
 """What a worker and the process of a job tell each other: JSON, never pickles.
 
     worker: sys.path, sys.argv · order · order · …
-    child:  READY · GOT · BEGAN · answer · GOT · BEGAN · answer · …
+    child:  READY · GOT · BEGAN · notes · answer · GOT · BEGAN · notes · answer · …
 
 GOT says that an order was read, so that a child which had died before is nobody's crash; BEGAN
-that the task is being called, so that its time runs.
+that the task is being called, so that its time runs. The notes are in `child_notes.py`.
 """
 
 import json
@@ -12,8 +12,10 @@ from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from jobhost.jobs.outcomes import (
+    BeyondMe,
     Cancelled,
     DeadLettered,
+    Deferred,
     Discarded,
     ErrorInfo,
     Failed,
@@ -30,7 +32,17 @@ BEGAN: Final = b"began"
 
 _OUTCOMES: Final = {
     kind.__name__: kind
-    for kind in (Succeeded, Unstorable, Failed, Snoozed, Cancelled, Discarded, DeadLettered)
+    for kind in (
+        Succeeded,
+        Unstorable,
+        Failed,
+        Snoozed,
+        Deferred,
+        Cancelled,
+        Discarded,
+        DeadLettered,
+        BeyondMe,
+    )
 }
 
 
@@ -44,6 +56,7 @@ class Order(NamedTuple):
         timeout_seconds: Its time limit, which the worker minds.
         bytes_max: Limit of its result.
         memory_max: Limit of its process's memory in bytes.
+        log_level: The least level of log records to tell; None: none.
     """
 
     module: str
@@ -53,6 +66,7 @@ class Order(NamedTuple):
     timeout_seconds: float | None
     bytes_max: int
     memory_max: int | None
+    log_level: int | None = None
 
     def to_bytes(self) -> bytes:
         """As it is sent."""

@@ -24,10 +24,12 @@ from jobhost.errors import UsageError
 from jobhost.host.kinds import format_size
 from jobhost.host.task import Task
 from jobhost.jobs.outcomes import Crashed, ErrorInfo, Failed, Outcome
+from jobhost.worker.child_notes import NOTE, take_note
 from jobhost.worker.execution import Execution
 from jobhost.worker.interrupt import Interrupt
 from jobhost.worker.kept import End, Kept
 from jobhost.worker.orders import BEGAN, GOT, READY, Answer, Order
+from jobhost.worker.scribe import Scribe
 from jobhost.worker.verdict import outcome_of_stuck, timed_out
 
 BEGIN_SECONDS: Final = 60.0
@@ -161,12 +163,19 @@ class ProcessJobs:
         pool: Where they come from.
         bytes_max: Limit of a result.
         expire: Asks a job to stop that is past its time limit.
+        scribe: Who takes down what they say.
     """
 
     def __init__(
-        self, pool: ProcessPool, *, bytes_max: int, expire: Callable[[Execution], None]
+        self,
+        pool: ProcessPool,
+        *,
+        bytes_max: int,
+        expire: Callable[[Execution], None],
+        scribe: Scribe,
     ) -> None:
         self._pool = pool
+        self._scribe = scribe
         self._bytes_max = bytes_max
         self._expire = expire
 
@@ -182,7 +191,7 @@ class ProcessJobs:
                 child = self._pool.take(execution)
                 if child is None:
                     return outcome_of_stuck(execution.stop, execution.stop_reason)
-                talk = _Talk(child, execution, interrupt, self._expire)
+                talk = _Talk(child, execution, interrupt, expire=self._expire, scribe=self._scribe)
                 try:
                     answer = talk.run(order)
                 except BaseException:
@@ -219,6 +228,7 @@ class ProcessJobs:
             timeout_seconds=execution.timeout_seconds,
             bytes_max=self._bytes_max,
             memory_max=task.memory_max,
+            log_level=self._scribe.log_level,
         )
 
 
@@ -233,8 +243,11 @@ class _Talk:
         child: ProcessChild,
         execution: Execution,
         interrupt: Interrupt,
+        *,
         expire: Callable[[Execution], None],
+        scribe: Scribe,
     ) -> None:
+        self._scribe = scribe
         self._child = child
         self._execution = execution
         self._interrupt = interrupt
@@ -252,6 +265,9 @@ class _Talk:
             heard = self._wait()
             if child.link in heard:
                 message = _receive(child.link)
+                if message is not None and message.startswith(NOTE):
+                    self._take_note(message)
+                    continue
                 if message is None or message not in (READY, GOT, BEGAN):
                     return None if message is None else Answer.from_bytes(message)
                 goes_on = self._note(message, order)
@@ -271,6 +287,12 @@ class _Talk:
         else:
             self._execution.begin()
         return True
+
+    def _take_note(self, message: bytes) -> None:
+        """What the job says. A child that has died meanwhile is seen in the next look."""
+        with suppress(OSError):
+            notes = self._scribe.listen(self._execution)
+            take_note(message, notes, self._child.link.send_bytes)
 
     def _mind_time(self, *, is_late: bool) -> bool:
         """Somebody rang, or it is late. False: the job is to be stopped."""

@@ -8,6 +8,7 @@ from jobhost.errors import LeaseLost
 from jobhost.events import AttemptFailed, Events, FailedLate
 from jobhost.jobs.outcomes import (
     COMPLETED,
+    BeyondMe,
     Crashed,
     Failed,
     Outcome,
@@ -62,7 +63,7 @@ class Recording:
             return execution.ended(COMPLETED, outcome.result)
         chance = random.random()
         settlement = decide(outcome, execution.counts, execution.retry, chance)
-        failed = isinstance(outcome, Failed | Crashed)
+        failed = isinstance(outcome, Failed | Crashed | BeyondMe)
         if not quiet and (failed or settlement.target is State.DEAD):
             self._report(execution, settlement)
         return execution.ended(settlement)

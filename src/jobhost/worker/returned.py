@@ -7,12 +7,12 @@ from jobhost.errors import InvalidPayload
 from jobhost.jobs.outcomes import ErrorInfo, Succeeded, Unstorable
 from jobhost.jobs.payload import Signature
 from jobhost.jobs.retries import Retry
-from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.jobs.verdicts import DeadLetter, Defer, Discard, Snooze
 
 _NOT_RUN: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """What a call gives instead of running: such a job has not done its work."""
 
-_RAISED_NOT_RETURNED: Final = (Snooze, DeadLetter, Discard, Retry)
+_RAISED_NOT_RETURNED: Final = (Snooze, Defer, DeadLetter, Discard, Retry)
 
 
 def require_run(value: Any) -> None:

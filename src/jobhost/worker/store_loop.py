@@ -9,13 +9,14 @@ membership: they only leave a note and ring.
 
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from jobhost.errors import StoreError, StoreGone
 from jobhost.events import Events, LeaseEnded, StoreBack, StoreTrouble
 from jobhost.host.registry import Registry
 from jobhost.jobs.records import Delivery
+from jobhost.jobs.retention import Retention
 from jobhost.store.plan import Plan
 from jobhost.store.plans.nodes import News
 from jobhost.store.seam import Ring, Session, Store
@@ -64,6 +65,8 @@ class StoreLoop:
         config: The worker's settings.
         events: Who hears of what happens.
         make_executor: Makes the executor around this loop's outbox.
+        retention: How long jobs that have ended are kept.
+        declared: What the program has declared of queues, by name and column.
         signals: What happened to the worker; others append, `hurry` tells of it.
         first: What to start with, for a worker that is made for one job.
         join: How it comes to its place among the nodes; by itself unless said otherwise.
@@ -79,6 +82,8 @@ class StoreLoop:
         config: WorkerConfig,
         events: Events,
         make_executor: Callable[[Outbox], Executor],
+        retention: Retention,
+        declared: Mapping[str, Mapping[str, Any]],
         signals: deque[Signal],
         first: FirstPlan | None = None,
         join: Join | None = None,
@@ -90,7 +95,7 @@ class StoreLoop:
         self._may_claim = self._unsupervised
         self._events = events
         self._first = first
-        names = [task.name for task in tasks]
+        names = tasks.names
         self._profile = Profile(
             slots=config.concurrency,
             queues=list(weights),
@@ -109,13 +114,17 @@ class StoreLoop:
             outbox=self._outbox,
             recorder=Recorder(self._session, events),
         )
+        self._member.report_rates(self._held.executor.rates.tell)
         self._upkeep = Upkeep(
             store,
             self._session,
             list(weights),
             events,
             heartbeat_seconds=config.heartbeat_seconds,
+            retention=retention,
+            declared=declared,
         )
+        self.executor.late_among = self._upkeep.expirer.late_among
         self._claimer = Claimer(
             self._held,
             self._upkeep.stager,
@@ -266,6 +275,7 @@ class StoreLoop:
         running = self._held.disown("the lease of this worker ended")
         self._events.emit(LeaseEnded(node=former.number, running=running))
         self._member = self._join(self._session, self._profile)
+        self._member.report_rates(self._held.executor.rates.tell)
         former.drop()
         self._upkeep.rescuer.take_over(former.number, former.name, self._member.number)
         self._claimer.hungry = True
@@ -287,6 +297,7 @@ class StoreLoop:
             self._claimer.rung = True
         if Ring.DUE in ring:
             self._upkeep.stager.hurry()
+            self._upkeep.expirer.hurry()
         self._outbox.awake()
 
     def _wait_for_store(self, error: StoreError) -> None:

@@ -3,7 +3,8 @@ renew."""
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from jobhost.events import Events, WorkerStarted
 from jobhost.store.plans.nodes import News
@@ -67,6 +68,10 @@ class Supervised:
         """What the node's last heartbeat has told, once."""
         news, self._news = self._news, None
         return news
+
+    def report_rates(self, told: Callable[[], Mapping[str, Any]]) -> None:
+        """The node's heartbeats tell these rates from now on."""
+        self._link.rates = told
 
     def leave(self) -> None:
         """The node ends the registration when this process has ended."""

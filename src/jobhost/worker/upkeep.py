@@ -1,12 +1,16 @@
 """What a worker does for the store and all who share it, beside its own jobs: it takes over from
 the dead, makes jobs ready when they are due, and forgets nodes that ended long ago."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from jobhost.events import Events
+from jobhost.jobs.retention import Retention
 from jobhost.store.plans.nodes import PRUNE_BATCH, News, prune
 from jobhost.store.seam import Session, Store
+from jobhost.worker.expirer import Expirer
+from jobhost.worker.objectives import Objectives
+from jobhost.worker.pruner import Pruner
 from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
 from jobhost.worker.stager import Stager
 
@@ -27,6 +31,8 @@ class Upkeep:
         queues: Names of the queues that this worker serves.
         events: Who hears of what was found.
         heartbeat_seconds: How long a lease must stay out to count.
+        retention: How long jobs that have ended are kept.
+        declared: What the program has declared of queues, by name and column.
     """
 
     def __init__(
@@ -37,9 +43,16 @@ class Upkeep:
         events: Events,
         *,
         heartbeat_seconds: float,
+        retention: Retention,
+        declared: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         pace = store.pace
         self.stager = Stager(session, queues, events, pass_seconds=pace.stage_seconds)
+        self.expirer = Expirer(session, events, pass_seconds=pace.stage_seconds)
+        self.pruner = Pruner(session, retention, events)
+        self.objectives = Objectives(
+            session, events, declared or {}, quiet_seconds=pace.stage_seconds
+        )
         self.rescuer = Rescuer(
             store,
             session,
@@ -53,7 +66,8 @@ class Upkeep:
     @property
     def due(self) -> float:
         """Instant of the next look, in monotonic seconds."""
-        return min(self._next_rescue, self._next_prune, self.stager.due)
+        parts = (self.stager, self.expirer, self.pruner, self.objectives)
+        return min(self._next_rescue, self._next_prune, *(part.due for part in parts))
 
     def run_if_due(self, me: int, now: float) -> bool:
         """Stage, rescue and prune what it is time for. Raises StoreError.
@@ -64,10 +78,13 @@ class Upkeep:
 
         Returns whether there is something new to claim.
         """
+        self.expirer.run_if_due()
         found = self.stager.run_if_due()
         if now >= self._next_rescue:
             self._next_rescue = now + LOOK_SECONDS
             found += self.rescuer.run_once(me)
+        self.pruner.run_if_due(me)
+        self.objectives.run_if_due(me)
         if now >= self._next_prune:
             self._prune(me, now)
         return found > 0
@@ -79,6 +96,7 @@ class Upkeep:
             self.rescuer.hurry()
         if news.due_in_us is not None:
             self.stager.expect(news.due_in_us / 1_000_000)
+            self.expirer.expect(news.due_in_us / 1_000_000)
 
     def _prune(self, me: int, now: float) -> None:
         self._next_prune = now + PRUNE_SECONDS  # also if it fails: nobody needs it now

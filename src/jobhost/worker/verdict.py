@@ -4,10 +4,13 @@ import traceback
 from enum import StrEnum
 from typing import Final
 
-from jobhost.errors import InvalidPayload
+from jobhost.errors import InvalidPayload, NotUpgraded, UnknownArgument
 from jobhost.jobs.outcomes import (
+    UNREADABLE,
+    BeyondMe,
     Cancelled,
     DeadLettered,
+    Deferred,
     Discarded,
     ErrorInfo,
     Failed,
@@ -17,7 +20,7 @@ from jobhost.jobs.outcomes import (
     storable,
 )
 from jobhost.jobs.retries import Retry, class_names
-from jobhost.jobs.verdicts import DeadLetter, Discard, Snooze
+from jobhost.jobs.verdicts import DeadLetter, Defer, Discard, Snooze
 
 MESSAGE_CHARS_MAX: Final = 4_000
 TRACEBACK_CHARS_MAX: Final = 16_000
@@ -51,8 +54,13 @@ def outcome_of(
         return Released()
     if stop is Stop.TIMEOUT:
         return timed_out(reason, error)
+    if isinstance(error, NotUpgraded) and not began:
+        cause = error.__cause__ or error
+        return DeadLettered(reason="its arguments cannot be upgraded", error=describe(cause))
+    if isinstance(error, UnknownArgument) and not began:
+        return BeyondMe(error=describe(error))
     if isinstance(error, InvalidPayload) and not began:
-        return DeadLettered(reason="the arguments cannot be read", error=describe(error))
+        return DeadLettered(reason=UNREADABLE, error=describe(error))
     try:
         return _said(error)
     except Exception as second:  # noqa: BLE001 - a user's subclass may lack what its base promises
@@ -64,6 +72,8 @@ def _said(error: BaseException) -> Outcome:
     match error:
         case Snooze():
             return Snoozed(delay_seconds=error.delay.total_seconds())
+        case Defer():
+            return Deferred(reason=_storable(error.reason, MESSAGE_CHARS_MAX))
         case DeadLetter():
             reason = _storable(error.reason, MESSAGE_CHARS_MAX)
             return DeadLettered(reason=reason, error=describe(error))

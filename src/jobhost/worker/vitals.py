@@ -19,9 +19,9 @@ def tell(memory: int, **more: Any) -> str:
     return json.dumps({"memory": memory, **_machine(), **more})
 
 
-def tell_own() -> str:
+def tell_own(**more: Any) -> str:
     """Of this process alone."""
-    return tell(resident_bytes(os.getpid()))
+    return tell(resident_bytes(os.getpid()), **more)
 
 
 def resident_bytes(pid: int) -> int:

@@ -43,6 +43,13 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the worker has started and ended lately, as JSON of `Rates.tell`."""
+
+    rates: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
     """The store says that this number has no live lease any more."""
 
@@ -102,11 +109,11 @@ speaks this language, and who leaves more than that unread hears nothing any mor
 
 _PIECE_BYTES: Final = 64 * 1024
 
-Message = Other | Hello | Ready | Pong | Lost | Goodbye | Welcome | Ping | Tidings | LeaveOut
+Message = Other | Hello | Ready | Pong | Told | Lost | Goodbye | Welcome | Ping | Tidings | LeaveOut
 
 _KINDS: Final[dict[str, type[Any]]] = {
     kind.__name__: kind
-    for kind in (Hello, Ready, Pong, Lost, Goodbye, Welcome, Ping, Tidings, LeaveOut)
+    for kind in (Hello, Ready, Pong, Told, Lost, Goodbye, Welcome, Ping, Tidings, LeaveOut)
 }
 
 

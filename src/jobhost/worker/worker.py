@@ -121,7 +121,7 @@ class Worker:
         link.start(
             Hello(
                 url=url,
-                tasks=[task.name for task in self._tasks],
+                tasks=self._tasks.names,
                 queues=self.queues,
                 slots=self._config.concurrency,
                 version=VERSION,
@@ -278,6 +278,8 @@ class Worker:
             config=self._config,
             events=self.events,
             make_executor=self._make_executor,
+            retention=self._wiring.retention,
+            declared=self._wiring.declared,
             signals=self._signals,
             first=first,
             join=None if self._link is None else self._be_entered,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from postgres_server import ask
 
-from jobhost.jobs.outcomes import Crashed, ErrorInfo, Snoozed
+from jobhost.jobs.outcomes import Crashed, Deferred, ErrorInfo, Snoozed
 from jobhost.jobs.records import JobRecord
 from jobhost.jobs.retries import Retry
 from jobhost.jobs.states import State
@@ -51,6 +51,10 @@ def fill(world: World) -> None:
         ended(sixth, FAILED, retry=Retry(max_attempts=1)),
     )
     world.redrive(list(done)[5])
+    (aside,) = world.enqueue(priority=6)
+    (taken,) = world.claim(work, slots=1)
+    assert taken.id == aside
+    world.cycle(work, ended(taken, Deferred(reason=ODD)))
     world.enqueue(2, delay_us=7_200_000_000)
     world.enqueue(3, run_at=world.clock.now())
     world.stage()

@@ -26,7 +26,7 @@ from jobhost.store.postgres import schema
 from jobhost.store.postgres.checkup import checkup
 from jobhost.store.postgres.connection import PostgresConnection
 from jobhost.store.postgres.judgement import Holder, Lack, Login, Server
-from jobhost.store.postgres.roles import needed_rights
+from jobhost.store.postgres.roles import ROLES, kind_of, needed_rights
 from jobhost.store.postgres.store import PostgresStore
 
 HEALTHY = Server(
@@ -198,6 +198,23 @@ def test_a_schema_that_everybody_may_use_is_worth_a_note(own: str) -> None:
     assert look(store, "schema")[0].level is Level.NOTE
 
 
+def test_a_server_s_clock_that_was_set_back_is_a_warning(store: PostgresStore, name: str) -> None:
+    join(store)
+    accept(store)
+    assert one(look(store, "clock")).level is Level.OK
+    ask(f"UPDATE {name}.job SET created_at = created_at + 600000000")
+    [_, found] = look(store, "clock")
+    assert found.level is Level.WARNING
+    assert "10m later" in found.sentence or "9m" in found.sentence
+
+
+def test_a_jump_of_the_clock_is_judged() -> None:
+    assert judge.judge_jump(4_000_000) == judge.judge_jump(-1) == []
+    [found] = judge.judge_jump(3_600_000_000)
+    assert "a time 1h later than its server's clock" in found.sentence
+    assert found.next_step
+
+
 LOGIN = Login(
     name="shop", superuser=False, schema_is_there=True, owner=False, usage=True, open_to_all=False,
     may_create=True, database="shop", lacks=[
@@ -256,10 +273,15 @@ def test_a_login_without_rights_is_told_so(stranger: Callable[..., PostgresStore
 
 
 def test_a_right_that_was_dropped_is_named(stranger: Callable[..., PostgresStore]) -> None:
+    [producer] = [role for role in ROLES if role.name == "producer"]
     store = stranger(
-        "USAGE ON SCHEMA {}", "SELECT ON {0}.migration, {0}.job", "INSERT ON {0}.job, {0}.ready",
-        "INSERT ON {0}.scheduled", "USAGE ON SEQUENCE {0}.number",
-    )  # fmt: skip
+        "USAGE ON SCHEMA {}",
+        *(
+            f"{rights} ON {kind_of(on)} {{0}}.{on}"
+            for on, rights in producer.rights.items()
+            if on != "node"
+        ),
+    )
     found = one(look(store, "rights"))
     assert "as producer it lacks SELECT (ended_at) on node, SELECT (wakeable) on node" in (
         found.sentence

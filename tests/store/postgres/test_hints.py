@@ -55,6 +55,7 @@ class Server:
     last_id: int = 9
     open: dict[int, Place] = field(default_factory=dict)
     visible: set[Place] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
     now: float = 1000.0
 
     def begin(self, queue: str, priority: int, lane: int) -> None:
@@ -73,10 +74,12 @@ class Server:
         xmin, xmax = min(self.open, default=self.last_id + 1), self.last_id + 1
         found: list[Place] = []
         for stretch in stretches:
-            of_it = [place for place in self.visible if covers(stretch, place)]
+            there = self.visible if stretch.queue not in self.paused else ()
+            of_it = [place for place in there if covers(stretch, place)]
             found += sorted(of_it, key=lambda place: (-place[1], place[2], place[3]))
         claimed = found[:wanted]
         self.visible -= set(claimed)
+        hints.forget(self.paused)
         hints.learn([delivery(place) for place in claimed], wanted, xmin, xmax)
         return claimed
 
@@ -92,6 +95,8 @@ STEPS = st.lists(
         st.tuples(st.just("commit"), st.integers(0, 99)),
         st.tuples(st.just("roll back"), st.integers(0, 99)),
         st.tuples(st.just("look"), st.integers(1, 4)),
+        st.tuples(st.just("pause"), st.sampled_from(QUEUES)),
+        st.tuples(st.just("resume"), st.sampled_from(QUEUES)),
         st.tuples(st.just("wait"), st.sampled_from([0.01, 0.1, FLOOR_SECONDS, 1.0])),
     ),
     max_size=80,
@@ -99,15 +104,21 @@ STEPS = st.lists(
 
 
 def play(steps: list[tuple], server: Server, hints: Hints) -> None:
+    """In the end no queue is paused."""
     for what, *how in steps:
         if what == "begin":
             server.begin(*how)
+        elif what == "pause":
+            server.paused.add(how[0])
+        elif what == "resume":
+            server.paused.discard(how[0])
         elif what == "look":
             server.look(hints, how[0])
         elif what == "wait":
             server.now += how[0]
         elif server.open:
             server.end(how[0], commits=what == "commit")
+    server.paused.clear()
 
 
 @given(STEPS)
@@ -199,6 +210,25 @@ def test_the_floor_follows_once_all_has_ended_so_that_looks_do_not_walk_over_the
     lasts = {key: trail.last for key, trail in hints._trails.items()}
     seqs = {(s.queue, s.low, s.lane): s.seq for s in hints.stretches(QUEUES, server.now)}
     assert {key: seqs[key] for key in lasts} == lasts
+
+
+def test_what_came_while_its_queue_was_paused_is_found_by_the_first_look_under_load_after_it():
+    server, hints = Server(), Hints()
+    server.begin("a", 0, 1)
+    late = server.open[server.last_id]
+    for _ in range(4):
+        server.begin("a", 0, 1)
+        server.end(-1, commits=True)
+    server.look(hints, 2)
+    server.paused.add("a")
+    server.now += FLOOR_SECONDS
+    server.look(hints, 2)
+    server.end(0, commits=True)
+    for _ in range(4):  # every transaction has ended, and the looks have been to the end
+        server.now += FLOOR_SECONDS
+        assert server.look(hints, 2) == []
+    server.paused.clear()
+    assert server.look(hints, 1) == [late]
 
 
 def test_the_number_of_trails_is_bounded_and_the_rest_is_still_found():

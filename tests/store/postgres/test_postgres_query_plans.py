@@ -22,7 +22,7 @@ from jobhost.store.postgres.target import read_target
 
 JOBS = 20_000
 
-SMALL = {"cancellation", "migration", "moved", "node", "number", "running"}
+SMALL = {"cancellation", "migration", "moved", "node", "number", "queue", "running"}
 """What may be walked from end to end: bounded by slots, by nodes, of which few are kept, or by the
 call itself."""
 
@@ -36,7 +36,7 @@ THROUGH_THE_VIEW = {
     name: {"scheduled"}
     for name in (
         "list_blocked", "list_jobs", "list_running", "list_scheduled", "list_succeeded",
-        "list_unsuccessful", "show_job",
+        "list_dead", "list_unsuccessful", "peek", "show_job",
     )
 }  # fmt: skip
 """Two indexes of `scheduled` can find a job, and to the planner both cost nothing while it believes
@@ -46,16 +46,23 @@ autovacuum has analysed the table: about a minute after it was filled."""
 FIRST_COLUMNS = {
     "attempt_pkey": "job",
     "blocked_aside": "task",
+    "blocked_queue": "queue",
     "blocked_suspect": "suspect_of",
     "blocked_task": "task",
     "done_unsuccessful": "state",
+    "expiry_due": "expires_at",
+    "idempotency_pkey": "task",
+    "idempotency_until": "until",
     "job_id_key": "id",
     "job_parent": "parent",
     "job_pkey": "number",
     "ready_moved": "job",
     "ready_order": "queue",
     "scheduled_due": "due_at",
+    "unique_key_job": "job",
+    "unique_key_pkey": "task",
     **{f"{table}_pkey": "job" for table in ("blocked", "done", "scheduled")},
+    **{f"{table}_pkey": "job" for table in ("checkpoint", "expiry", "log", "progress", "revision")},
 }
 """Of the indexes of tables that grow."""
 

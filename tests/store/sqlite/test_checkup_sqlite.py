@@ -265,6 +265,49 @@ def test_a_due_job_that_nobody_makes_ready_is_a_warning(
     assert "due for 10m" in one(look(store, "scheduled")).sentence
 
 
+MIB = 1024**2
+
+
+@pytest.mark.parametrize(
+    ("file", "free", "shortens", "level", "part"),
+    [
+        (MIB, MIB // 2, True, Level.OK, "takes 1.0 MiB"),
+        (1024 * MIB, 100 * MIB, False, Level.OK, "takes 1,024.0 MiB"),
+        (200 * MIB, 150 * MIB, True, Level.NOTE, "of which 150.0 MiB are free"),
+        (200 * MIB, 150 * MIB, False, Level.NOTE, "cannot shorten it"),
+    ],
+)
+def test_room_within_the_file_is_judged(
+    file: int, free: int, shortens: bool, level: Level, part: str
+) -> None:
+    found = judge.judge_size(file, free, shortens=shortens)
+    assert found.level is level
+    assert part in found.sentence
+    assert ("VACUUM" in str(found.next_step)) is (level is Level.NOTE and not shortens)
+
+
+def test_a_file_that_deleted_rows_have_left_is_told_with_the_way_to_shorten_it(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert one(look(store, "size")).level is Level.OK
+    monkeypatch.setattr(judge, "FREE_LARGE", 1)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE much AS SELECT randomblob(4000000) AS bytes")
+        connection.execute("DROP TABLE much")
+        connection.commit()
+    found = one(look(store, "size"))
+    assert found.level is Level.NOTE
+    assert "are free" in found.sentence
+    assert "worker" in str(found.next_step), "the store has made it so that it can be shortened"
+
+
+def test_an_older_library_is_told_what_it_lacks() -> None:
+    assert judge.judge_version((3, 51, 3)).sentence == "SQLite 3.51.3"
+    older = judge.judge_version((3, 40, 1))
+    assert older.level is Level.OK
+    assert older.sentence.startswith("SQLite 3.40.1; before 3.51.3 ")
+
+
 # --- findings ----------------------------------------------------------------------------------
 
 

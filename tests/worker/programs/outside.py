@@ -2,6 +2,7 @@
 these tasks have to tell goes through results, and through files in a folder that is an argument."""
 
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from jobhost import (
     DeadLetter,
     Discard,
+    InvalidPayload,
     JobHost,
     Retry,
     Snooze,
@@ -194,3 +196,49 @@ def pid_with_limit() -> int:
 
 
 _mislaid = host.task(executor="process", retry=once, name="mislaid")(lambda: None)
+
+
+@host.task(executor="process", retry=once)
+def talkative(rows: int) -> list[str]:
+    """Says all that a job can say."""
+    job = current_job()
+    told = [str(job.last_checkpoint(default="none"))]
+    for number in range(1, rows + 1):
+        job.progress(number, rows, f"row {number}")
+        logging.getLogger("apart").info("row %d", number)
+        job.heartbeat()
+    job.checkpoint(f"kept {rows}")
+    told.append(job.last_checkpoint())
+    try:
+        job.checkpoint({1, 2})
+    except InvalidPayload as error:
+        told.append(type(error).__name__)
+    return told
+
+
+@host.task(executor="process", retry=once)
+def leaves_a_thread() -> None:
+    """A thread goes on saying something when the job has ended."""
+    job = current_job()
+
+    def speak() -> None:
+        while True:
+            job.progress(99, 99, "from before")
+            time.sleep(0.001)
+
+    threading.Thread(target=speak, daemon=True).start()
+
+
+@host.task(executor="process", retry=once, stalled_after="300ms")
+def silent() -> None:
+    time.sleep(3600)
+
+
+@host.task(
+    executor="process",
+    aliases=["shout_once"],
+    version=2,
+    upgrade=lambda arguments, version: {"word": arguments["word"], "times": 2},
+)
+def shout(word: str, times: int) -> str:
+    return f"{current_job().task}: {' '.join([word] * times)}"

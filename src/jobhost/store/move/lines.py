@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from jobhost.store.plan import Row
@@ -68,12 +69,22 @@ def _uuid(value: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def _number(value: float) -> str:
+    """The shortest text that is this number, as PostgreSQL writes it: it goes over to powers of ten
+    one digit sooner than Python."""
+    text = repr(value).removesuffix(".0")
+    if 1e15 <= abs(value) < 1e16:
+        return f"{Decimal(text).normalize():e}"
+    return text
+
+
 def _null(_: None) -> str:
     return r"\N"
 
 
 _TEXTS: Final[dict[type, Callable[[Any], str]]] = {
     int: str,
+    float: _number,
     str: _escaped,
     bytes: _uuid,
     type(None): _null,

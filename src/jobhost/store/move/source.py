@@ -173,7 +173,10 @@ class Reading:
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Its rows in the order of the key; one at a time in memory."""
-        columns, key = ", ".join(table.columns), ", ".join(table.key)
+        columns = ", ".join(
+            f"iif({name}, 't', 'f')" if name in table.flags else name for name in table.columns
+        )
+        key = ", ".join(table.key)
         return iter(
             self._raw.execute(f"SELECT {columns} FROM jobhost_{table.name} ORDER BY {key}")  # noqa: S608
         )

@@ -13,11 +13,15 @@ class Table:
         name: Without `jobhost_` or the schema.
         key: The columns, first ones of `columns`, by which its rows are unique and ordered.
         columns: All that are copied.
+        flags: Those that are true or false on PostgreSQL, and 1 or 0 on SQLite.
+        words: Those of the key that are text: both order them by their bytes.
     """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 _COUNTS: Final = ("epoch", "deliveries", "failures", "crashes")
@@ -53,7 +57,9 @@ TABLES: Final = (
     Table(
         name="blocked",
         key=("job",),
-        columns=("job", "reason", "queue", "priority", "task", *_COUNTS, "suspect_of"),
+        columns=(
+            "job", "reason", "queue", "priority", "task", *_COUNTS, "suspect_of", "deferred_at",
+        ),
     ),
     Table(
         name="running",
@@ -75,6 +81,48 @@ TABLES: Final = (
             "job", "state", "reason", "outcome", "ended_at", "node", "claimed_at", "duration_us",
             "result", "error", *_COUNTS,
         ),
+    ),
+    Table(
+        name="idempotency",
+        key=("task", "key"),
+        columns=("task", "key", "id", "digest", "until"),
+        words=("task", "key"),
+    ),
+    Table(
+        name="unique_key",
+        key=("task", "key"),
+        columns=("task", "key", "job", "id", "epoch", "until_start", "held_until", "taken_at"),
+        flags=("until_start",),
+        words=("task", "key"),
+    ),
+    Table(
+        name="expiry", key=("job",), columns=("job", "expires_at", "dropped"), flags=("dropped",)
+    ),
+    Table(
+        name="queue",
+        key=("name",),
+        columns=(
+            "name", "paused_at", "pause_reason", "capacity", "when_full", "wait_us", "expires_us",
+            "dropped", "objective_us", "changed_at",
+        ),
+        flags=("dropped",),
+        words=("name",),
+    ),
+    Table(
+        name="progress",
+        key=("job",),
+        columns=("job", "epoch", "done", "total", "message", "items", "told_at"),
+    ),
+    Table(name="checkpoint", key=("job",), columns=("job", "epoch", "state", "saved_at")),
+    Table(
+        name="log",
+        key=("job", "epoch", "line"),
+        columns=("job", "epoch", "line", "written_at", "level", "source", "message"),
+    ),
+    Table(
+        name="revision",
+        key=("job", "number"),
+        columns=("job", "number", "payload", "reason", "replaced_at"),
     ),
 )  # fmt: skip
 """In the order in which they are copied."""

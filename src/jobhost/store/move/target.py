@@ -137,7 +137,7 @@ class Hold:
         """Read a table back. Raises StoreError unless it is what was sent, byte by byte."""
         stored = Digest()
         order = sql.SQL("COPY (SELECT {} FROM {} ORDER BY {}) TO STDOUT").format(
-            _columns(table), self._table(table.name), _names(table.key)
+            _columns(table), self._table(table.name), _order(table)
         )
         lines: list[bytes] = []
         size = 0
@@ -190,6 +190,14 @@ def _applied() -> Plan[int]:
 
 def _columns(table: Table) -> sql.Composed:
     return _names(table.columns)
+
+
+def _order(table: Table) -> sql.Composed:
+    """That of SQLite, whatever the database's collation is."""
+    return sql.SQL(", ").join(
+        sql.SQL('{} COLLATE "C"' if name in table.words else "{}").format(sql.Identifier(name))
+        for name in table.key
+    )
 
 
 def _names(names: Iterable[str]) -> sql.Composed:

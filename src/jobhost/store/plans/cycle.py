@@ -120,7 +120,9 @@ def _settle_others(others: Sequence[Ended], guard: dict[str, Any]) -> Plan[int]:
     again = [end for end in others if end.settlement.target not in FINAL]
     later = [end for end in again if end.settlement.target is State.SCHEDULED]
     ready = [end for end in again if end.settlement.target is State.READY]
-    aside = [end for end in again if end.settlement.target is State.BLOCKED]
+    blocked = [end for end in again if end.settlement.target is State.BLOCKED]
+    deferred = [end for end in blocked if end.settlement.move is Move.DEFER]
+    aside = [end for end in blocked if end.settlement.move is not Move.DEFER]
     changed = 0
     if final:
         changed += (yield _about("finish", final, guard)).changed
@@ -130,6 +132,8 @@ def _settle_others(others: Sequence[Ended], guard: dict[str, Any]) -> Plan[int]:
         changed += (yield _about("reschedule", later, guard)).changed
     if aside:
         changed += (yield _about("set_aside", aside, guard)).changed
+    if deferred:
+        changed += (yield _about("defer", deferred, guard)).changed
     if ready:
         first_seq = yield from draw_numbers(len(ready))
         changed += (yield _about("hand_back", ready, {**guard, "first_seq": first_seq})).changed

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jobhost.clock import Instant
+from jobhost.jobs.expiry import Expiry
+from jobhost.jobs.keys import Keyed
 from jobhost.store.plan import Plan, Statement
 
 
@@ -21,7 +23,9 @@ class Batch:
     """Jobs of one task with the same options; they are accepted all or not at all.
 
     `run_at` or `delay_us`, if given, make them due later; a delay counts from the
-    store's present time. At most one portion of jobs, see `store.plans.portions`.
+    store's present time. `expiry` is until when they may start; their envelopes say the same. One
+    that is `keyed` is for `store.plans.keys.accept`. At most one portion of jobs, see
+    `store.plans.portions`.
     """
 
     task: str
@@ -31,6 +35,8 @@ class Batch:
     parent: bytes | None = None
     run_at: Instant | None = None
     delay_us: int | None = None
+    keyed: Keyed | None = None
+    expiry: Expiry | None = None
 
 
 def enqueue(batch: Batch) -> Plan[int]:
@@ -51,4 +57,20 @@ def enqueue(batch: Batch) -> Plan[int]:
     else:
         due = {"run_at": batch.run_at, "delay_us": batch.delay_us}
         yield Statement("make_scheduled", {**span, **due})
+    if batch.expiry is not None:
+        yield Statement("set_expiry", {**span, **expiry_params(batch.expiry)})
     return inserted.changed
+
+
+def expiry_params(expiry: Expiry) -> dict[str, int | bool]:
+    """An expiry as the parameters of `set_expiry`; what is not given lies beyond all instants."""
+    return {
+        "at": _NEVER if expiry.at is None else expiry.at,
+        "since": expiry.since or 0,
+        "after_us": _NEVER if expiry.after_us is None else expiry.after_us,
+        "dropped": expiry.dropped,
+    }
+
+
+_NEVER: Final = 2**61
+"""Far behind the year 9999, and twice of it still fits into 64 bits."""

@@ -1,6 +1,7 @@
 """Everything that only reads. Each plan is one consistent snapshot."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ from uuid import UUID
 from jobhost.clock import to_datetime
 from jobhost.errors import InvalidOption, did_you_mean
 from jobhost.jobs.envelope import Envelope
+from jobhost.jobs.notes import ItemReport, Progress
 from jobhost.jobs.outcomes import ErrorInfo
 from jobhost.jobs.records import Attempt, JobRecord, Tally
 from jobhost.jobs.states import State
@@ -20,7 +22,11 @@ PAGE_MAX: Final = 1000
 LONG_GONE: Final = "long gone"
 """Stands for a worker whose row was pruned; the attempts of the job have its number."""
 
-_NEWEST: Final = 2**62
+NEWEST: Final = 2**62
+"""Above the number of every job: a listing begins there."""
+
+_TOLD_COLUMNS: Final = 6
+"""Of a job's progress, at the end of its row."""
 
 _LIST_OF: Final = {
     None: "list_jobs",
@@ -54,7 +60,7 @@ class Filter:
         if self.state is not None and self.state not in known:
             hint = did_you_mean(self.state, known)
             raise InvalidOption(f"{self.state!r} is no state of a job: {hint}")
-        if self.before is not None and not 0 <= self.before <= _NEWEST:
+        if self.before is not None and not 0 <= self.before <= NEWEST:
             raise InvalidOption(f"before must be the 'next' of an earlier page; got {self.before}")
         if isinstance(self.limit, bool) or not isinstance(self.limit, int):
             raise InvalidOption(f"limit must be a whole number; got {self.limit!r}")
@@ -73,7 +79,10 @@ class Page:
 def show(job_id: bytes) -> Plan[JobRecord | None]:
     """One job; None when there is none of that id."""
     found = yield Statement("show_job", {"id": job_id})
-    return None if found.first is None else _record(found.first)
+    if found.first is None:
+        return None
+    record, told = found.first[:-_TOLD_COLUMNS], found.first[-_TOLD_COLUMNS:]
+    return _record(record, None if told[-1] is None else _progress(told))
 
 
 def attempts(job_id: bytes) -> Plan[list[Attempt]]:
@@ -93,12 +102,27 @@ def list_jobs(wanted: Filter) -> Plan[Page]:
             "state": state,
             "queue": wanted.queue,
             "task": wanted.task,
-            "before": _NEWEST if wanted.before is None else wanted.before,
+            "before": NEWEST if wanted.before is None else wanted.before,
             "limit": wanted.limit,
         },
     )
-    full = len(found.rows) == wanted.limit
-    return Page(jobs=[_record(row) for row in found.rows], next=found.rows[-1][0] if full else None)
+    return page_of(found.rows, wanted.limit)
+
+
+def page_of(rows: Sequence[Row], limit: int) -> Page:
+    """A page from the rows of a listing of at most `limit` jobs."""
+    full = len(rows) == limit
+    return Page(jobs=[_record(row) for row in rows], next=rows[-1][0] if full else None)
+
+
+def peek(queue: str, limit: int) -> Plan[list[JobRecord]]:
+    """The ready jobs of a queue in the order in which they are claimed; 1 to PAGE_MAX of them.
+
+    Raises InvalidOption for a limit out of range.
+    """
+    Filter(limit=limit)
+    found = yield Statement("peek", {"queue": queue, "limit": limit})
+    return [_record(row) for row in found.rows]
 
 
 def tally() -> Plan[Tally]:
@@ -115,13 +139,26 @@ def served_queues() -> Plan[frozenset[str]]:
     return frozenset(queue for (queue,) in found.rows)
 
 
-def _record(row: Row) -> JobRecord:
+def _progress(row: Row) -> Progress:
+    epoch, done, total, message, items, told = row
+    return Progress(
+        epoch=epoch,
+        done=done,
+        total=total,
+        message=message,
+        told_at=to_datetime(told),
+        items=None if items is None else ItemReport.from_json(json.loads(items)),
+    )
+
+
+def _record(row: Row, progress: Progress | None = None) -> JobRecord:
     """A job that was claimed by a worker whose row was pruned says so."""
-    (_, job_id, task, queue, priority, state, reason, created_at, due_at, claimed_at, ended_at,
+    (number, job_id, task, queue, priority, state, reason, created_at, due_at, claimed_at, ended_at,
      epoch, deliveries, failures, crashes, worker, payload, envelope, parent, result, error,
      cancel_requested) = row  # fmt: skip
     return JobRecord(
         id=UUID(bytes=job_id),
+        number=number,
         task=task,
         queue=queue,
         priority=priority,
@@ -142,6 +179,7 @@ def _record(row: Row) -> JobRecord:
         result=result,
         error=_error(error),
         cancel_requested=bool(cancel_requested),
+        progress=progress,
     )
 
 

@@ -1,6 +1,7 @@
-"""What an operator does: cancel or redrive a job, drain a node."""
+"""What an operator does: cancel, redrive or purge a job, drain a node."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -9,8 +10,10 @@ from jobhost.errors import StoreBusy
 from jobhost.ids import format_id
 from jobhost.jobs.states import FINAL, Move, State, may
 from jobhost.store.plan import Plan, Statement
+from jobhost.store.plans import keys
 from jobhost.store.plans.cycle import draw_numbers
 from jobhost.store.plans.look_nodes import Place, find_nodes
+from jobhost.store.plans.retention import remove
 
 
 class CancelResult(StrEnum):
@@ -26,10 +29,12 @@ class CancelResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redriven:
-    """What a redrive came to: `done`, or the state that does not allow it."""
+    """What a redrive came to: `done`, or the state that does not allow it, or the id of the
+    `holder` of its unique key."""
 
     done: bool
     state: State
+    holder: bytes | None = None
 
 
 _LOOKS_MAX: Final = 100
@@ -63,23 +68,63 @@ def cancel(job_id: bytes, reason: str) -> Plan[CancelResult | None]:
     return CancelResult.CANCELLED
 
 
-def redrive(job_id: bytes) -> Plan[Redriven | None]:
+def redrive(job_id: bytes, payload: str | None = None) -> Plan[Redriven | None]:
     """Send a dead or cancelled job back with fresh counts; None when there is no such job.
 
-    Its epoch and its history are kept.
+    Its epoch and its history are kept. It takes its unique key again, which is held first; one that
+    another job has by now is left to that.
+
+    Args:
+        job_id: Its id.
+        payload: What its task gets from now on, if not what it got before; that is kept.
     """
+    holder = yield from keys.retake(job_id)
     found = yield from _find(job_id)
     if found is None:
         return None
     job, _, state = found
     if not may(Move.REDRIVE, state, State.READY):
         return Redriven(done=False, state=state)
+    if holder is not None:
+        return Redriven(done=False, state=state, holder=holder.id)
     yield Statement("forget_cancellations")
+    if payload is not None:
+        yield from keys.change_payload(job, payload, "edited when it was sent back")
     yield Statement("keep_last_attempt", {"job": job})
     seq = yield from draw_numbers(1)
     yield Statement("redrive", {"job": job, "seq": seq})
     yield Statement("leave_done", {"job": job})
+    yield from keys.taken_again(job_id)
     return Redriven(done=True, state=State.READY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """What a purge came to: `done`, or the state that does not allow it."""
+
+    done: bool
+    state: State
+
+
+def purge(job_id: bytes) -> Plan[Purged | None]:
+    """Delete a job that has ended, with all that belongs to it; None when there is no such job."""
+    found = yield from _find(job_id)
+    if found is None:
+        return None
+    job, _, state = found
+    if state not in FINAL:
+        return Purged(done=False, state=state)
+    return Purged(done=bool((yield from purge_ended([job], state))), state=state)
+
+
+def purge_ended(jobs: Sequence[int], state: State) -> Plan[int]:
+    """Delete those of these jobs that are in this final state; how many."""
+    if not jobs:
+        return 0
+    place = {"state": state.value, "keep_us": 0, "jobs": json.dumps(list(jobs))}
+    held = yield Statement("hold_old", place)
+    yield from remove([job for (job,) in held.rows])
+    return len(held.rows)
 
 
 class DrainResult(StrEnum):

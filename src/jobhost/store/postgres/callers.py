@@ -6,7 +6,9 @@ of our own, so that row factories and adapters of either side do not meet. The l
 psycopg are known by the names of their classes, not imported.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -17,8 +19,11 @@ from psycopg.rows import tuple_row
 from psycopg.types.numeric import Int8BinaryDumper
 
 from jobhost.errors import StoreError, StoreReadOnly, StoreUnavailable, UsageError
+from jobhost.jobs.keys import Accepted
+from jobhost.store import callers
 from jobhost.store.plan import Plan, Reply, Row, Statement, drive, drive_async
-from jobhost.store.plans.enqueue import Batch
+from jobhost.store.plans import keys
+from jobhost.store.plans.enqueue import Batch, expiry_params
 from jobhost.store.postgres import arrays
 from jobhost.store.postgres.arrays import Texts, Uuids
 from jobhost.store.postgres.catalogue import Sql, statements
@@ -37,7 +42,6 @@ SUPPORTED: Final = (
     "AsyncConnection, AsyncSession or async_scoped_session"
 )
 
-_BEGUN: Final = "with engine.begin() as connection"
 _POOLED: Final = "with pool.connection() as connection"
 _DRIVER: Final = (
     "that is another driver: connect with psycopg 3, from SQLAlchemy by an address that begins "
@@ -45,21 +49,13 @@ _DRIVER: Final = (
 )
 
 _INSTEAD: Final = {
+    **callers.INSTEAD,
     "asyncpg.connection.Connection": _DRIVER,
     "asyncpg.pool.Pool": _DRIVER,
     "asyncpg.pool.PoolConnectionProxy": _DRIVER,
-    "django.db.backends.utils.CursorWrapper": "give django.db.connection instead",
-    "django.db.utils.ConnectionHandler": "give one of them, such as connections['default']",
-    "flask_sqlalchemy.extension.SQLAlchemy": "give db.session instead",
     "psycopg._cursor_base.BaseCursor": "give its connection instead",
     "psycopg2.extensions.connection": _DRIVER,
     "psycopg_pool.base.BasePool": f"give a connection of it instead: {_POOLED}",
-    "sqlalchemy.engine.base.Engine": f"give a connection of it instead: {_BEGUN}",
-    "sqlalchemy.ext.asyncio.engine.AsyncEngine": (
-        f"give a connection of it instead: async {_BEGUN}"
-    ),
-    "sqlalchemy.ext.asyncio.session.async_sessionmaker": "give a session that it made instead",
-    "sqlalchemy.orm.session.sessionmaker": "give a session that it made instead",
     "sqlite3.Connection": "a transaction spans one database, and the store's is PostgreSQL",
 }
 """By the name of a class: the next step of who has given one."""
@@ -117,8 +113,8 @@ class Callers:
         self._home: Row | None = None
         self._same: set[Address] = set()
 
-    def enqueue(self, connection: object, batches: Sequence[Batch]) -> None:
-        """Accept jobs that exist if and only if the caller commits."""
+    def enqueue(self, connection: object, batches: Sequence[Batch]) -> Sequence[Accepted]:
+        """Accept jobs that exist if and only if the caller commits; see `seam.Store`."""
         raw = sync_driver(connection)
         _refuse_unfit(raw)
         with OwnCursor(raw, row_factory=tuple_row) as cursor:
@@ -127,17 +123,21 @@ class Callers:
                 sql, params = self._prepare(statement)
                 try:
                     cursor.execute(sql.text, params, binary=True)
-                    return Reply(cursor.fetchall())
+                    with _perhaps_no_rows():
+                        return Reply(cursor.fetchall(), cursor.rowcount)
+                    return Reply([], cursor.rowcount)
                 except DRIVER_ERRORS as error:
                     raise self._told(error) from error
 
             home = self._home or self._ask()
             accepted = drive(execute, self._enqueue(raw, home, batches))
-            if not accepted and home != (home := self._ask()):
+            if accepted is None and home != (home := self._ask()):
                 accepted = drive(execute, self._enqueue(raw, home, batches))
-        self._conclude(raw, home, accepted=accepted)
+        return self._conclude(raw, home, accepted)
 
-    async def enqueue_async(self, connection: object, batches: Sequence[Batch]) -> None:
+    async def enqueue_async(
+        self, connection: object, batches: Sequence[Batch]
+    ) -> Sequence[Accepted]:
         """`enqueue` on an asynchronous connection."""
         raw = await async_driver(connection)
         _refuse_unfit(raw)
@@ -147,15 +147,18 @@ class Callers:
                 sql, params = self._prepare(statement)
                 try:
                     await cursor.execute(sql.text, params, binary=True)
-                    return Reply(await cursor.fetchall())
+                    rows: list[Row] = []
+                    with _perhaps_no_rows():
+                        rows = await cursor.fetchall()
+                    return Reply(rows, cursor.rowcount)
                 except DRIVER_ERRORS as error:
                     raise self._told(error) from error
 
             home = self._home or await self._ask_async()
             accepted = await drive_async(execute, self._enqueue(raw, home, batches))
-            if not accepted and home != (home := await self._ask_async()):
+            if accepted is None and home != (home := await self._ask_async()):
                 accepted = await drive_async(execute, self._enqueue(raw, home, batches))
-        self._conclude(raw, home, accepted=accepted)
+        return self._conclude(raw, home, accepted)
 
     def _ask(self) -> Row:
         """Where the store is. Its own connection may have ended with a server that was started
@@ -171,27 +174,33 @@ class Callers:
         except StoreUnavailable:
             return await self._store.read_async(_whereabouts)
 
-    def _enqueue(self, raw: Raw, home: Row, batches: Sequence[Batch]) -> Plan[bool]:
-        """Accept and announce. False, and nothing is done: the connection leads elsewhere, or
+    def _enqueue(
+        self, raw: Raw, home: Row, batches: Sequence[Batch]
+    ) -> Plan[list[Accepted] | None]:
+        """Accept and announce. None, and nothing is done: the connection leads elsewhere, or
         the server was started anew since it was asked for `home`.
 
-        Each statement looks where it is. The question before the first one on an address is there
-        because a database without our tables would fail it, and spoil the caller's transaction.
+        Each statement that accepts a job looks where it is. The question before the first one on an
+        address is there because a database without our tables would fail it, and spoil the caller's
+        transaction; the one before keys, since their statements do not look.
         """
-        if _address(raw) not in self._same or _is_unclear(raw):
+        is_keyed = any(batch.keyed is not None for batch in batches)
+        if is_keyed or _address(raw) not in self._same or _is_unclear(raw):
             found = yield Statement("whereabouts")
             if found.first != home:
-                return False
+                return None
             _refuse_unfit(raw)
-        for batch in batches:
-            accepted = yield _accept(batch, home)
-            if not accepted.rows[0][0]:
-                return False
-        return True
+        done: list[Accepted] = []
+        try:
+            for batch in batches:
+                done += yield from keys.accept(batch, partial(_insert, home=home))
+        except _ElsewhereError:
+            return None
+        return done
 
-    def _conclude(self, raw: Raw, home: Row, *, accepted: bool) -> None:
+    def _conclude(self, raw: Raw, home: Row, accepted: list[Accepted] | None) -> list[Accepted]:
         """Remember what was found. Raises UsageError for a connection that leads elsewhere."""
-        if not accepted:
+        if accepted is None:
             raise UsageError(
                 f"this connection leads to {raw.info.dbname!r} on {raw.info.host}, and the jobs of "
                 f"this host live in {self._target.place}: a transaction spans one database "
@@ -199,6 +208,7 @@ class Callers:
             )
         self._home = home
         self._same.add(_address(raw))
+        return accepted
 
     def _prepare(self, statement: Statement) -> tuple[Sql, dict[str, Any]]:
         sql = self._statements[statement.name]
@@ -213,6 +223,21 @@ class Callers:
             if isinstance(error, kind):
                 return made(f"{what} ({str(error).strip()})")
         return translate(error, self._target.place)
+
+
+class _ElsewhereError(Exception):
+    """The connection does not lead to `home`."""
+
+
+def _insert(batch: Batch, home: Row) -> Plan[int]:
+    """Accept a batch where `home` is. Raises _ElsewhereError anywhere else."""
+    accepted = yield _accept(batch, home)
+    if not accepted.rows[0][0]:
+        raise _ElsewhereError
+    if batch.expiry is not None:
+        ids = Uuids([job.id for job in batch.jobs])
+        yield Statement("set_expiry", {"ids": ids, **expiry_params(batch.expiry)})
+    return len(batch.jobs)
 
 
 def _accept(batch: Batch, home: Row) -> Statement:
@@ -240,112 +265,52 @@ def sync_driver(connection: object) -> "psycopg.Connection[Any]":
 
     Raises UsageError for what is not supported.
     """
-    bare = _bare(connection)
-    found = bare if _is_async(bare) else _unwrap(bare)
+    bare = callers.bare(connection)
+    found = bare if callers.is_async(bare) else _unwrap(bare)
     if isinstance(found, psycopg.Connection):
         return found
-    if isinstance(found, psycopg.AsyncConnection) or _is_async(found):
+    if isinstance(found, psycopg.AsyncConnection) or callers.is_async(found):
         raise UsageError(
-            f"a {_name(connection)} is asynchronous: await task.aenqueue_with(...) on it"
+            f"a {callers.name_of(connection)} is asynchronous: await task.aenqueue_with(...) on it"
         )
     raise _not_supported(connection, found)
 
 
 async def async_driver(connection: object) -> "psycopg.AsyncConnection[Any]":
     """`sync_driver` for what an asynchronous caller has."""
-    bare: Any = _bare(connection)
-    found = await bare.run_sync(_unwrap) if _is_async(bare) else _unwrap(bare)
+    bare: Any = callers.bare(connection)
+    found = await bare.run_sync(_unwrap) if callers.is_async(bare) else _unwrap(bare)
     if isinstance(found, psycopg.AsyncConnection):
         return found
     if isinstance(found, psycopg.Connection):
         raise UsageError(
-            f"a {_name(connection)} is synchronous and would block the event loop: call "
+            f"a {callers.name_of(connection)} is synchronous and would block the event loop: call "
             "task.enqueue_with(...) on it, in a thread"
         )
     raise _not_supported(connection, found)
 
 
-def _of_sqlalchemy(connection: Any) -> object:
-    """Its transaction begins here as with a first statement, or its commit would do nothing."""
-    found: object = connection.connection.driver_connection
-    if isinstance(found, _DRIVERS) and not found.autocommit and not connection.in_transaction():
-        connection.begin()
-    return found
-
-
-def _of_session(session: Any) -> object:
-    return _of_sqlalchemy(session.connection())
-
-
-def _of_django(connection: Any) -> object:
-    """Django refuses each statement of a block of `atomic` that can only be rolled back."""
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    found: object = connection.connection
-    return found
-
-
-_PROXIES: Final[dict[str, Callable[[Any], object]]] = {
-    "sqlalchemy.ext.asyncio.scoping.async_scoped_session": lambda scoped: scoped(),
-    "sqlalchemy.orm.scoping.scoped_session": lambda scoped: scoped(),
-    # Public in spite of its name: a proxy has no others of its own.
-    "werkzeug.local.LocalProxy": lambda proxy: proxy._get_current_object(),  # noqa: SLF001
-}
-"""They stand for the one of this thread, task or request."""
-
-_WAYS: Final[dict[str, Callable[[Any], object]]] = {
-    "sqlalchemy.engine.base.Connection": _of_sqlalchemy,
-    "sqlalchemy.orm.session.Session": _of_session,
-    "django.db.backends.base.base.BaseDatabaseWrapper": _of_django,
-    "django.utils.connection.ConnectionProxy": _of_django,
-}
-
-_ASYNC: Final = frozenset(
-    {
-        "sqlalchemy.ext.asyncio.engine.AsyncConnection",
-        "sqlalchemy.ext.asyncio.session.AsyncSession",
-    }
-)
-"""They run a function with the synchronous object that they are made around."""
-
-_PROXIES_MAX: Final = 3
-"""One of a request around one of a thread, and one to spare."""
-
-
-def _bare(connection: object) -> object:
-    """What a proxy stands for; all others as they are."""
-    for _ in range(_PROXIES_MAX):
-        found = next((name for name in _names(connection) if name in _PROXIES), None)
-        if found is None:
-            break
-        connection = _PROXIES[found](connection)
-    return connection
-
-
 def _unwrap(connection: object) -> object:
-    """What the library's object is made around; all others as they are."""
-    for name in _names(connection):
-        if name in _WAYS:
-            return _WAYS[name](connection)
-    return connection
+    return callers.unwrap(connection, begins=_begins)
 
 
-def _is_async(connection: object) -> bool:
-    return not _ASYNC.isdisjoint(_names(connection))
+@contextmanager
+def _perhaps_no_rows() -> Iterator[None]:
+    """For a fetch after a statement that may give no rows. In a pipeline only the fetch itself
+    finds out, and its complaint, unlike those of the server, has no code."""
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is not None:
+            raise
 
 
-def _names(connection: object) -> list[str]:
-    return [f"{kind.__module__}.{kind.__qualname__}" for kind in type(connection).__mro__]
-
-
-def _name(connection: object) -> str:
-    return _names(connection)[0]
+def _begins(found: object) -> bool:
+    return isinstance(found, _DRIVERS) and not found.autocommit
 
 
 def _not_supported(connection: object, found: object) -> UsageError:
-    inner = "" if found is connection else f" around a {_name(found)}"
-    instead = next((f"; {_INSTEAD[name]}" for name in _names(found) if name in _INSTEAD), "")
-    return UsageError(f"expected {SUPPORTED}; got a {_name(connection)}{inner}{instead}")
+    return callers.not_supported(connection, found, supported=SUPPORTED, instead=_INSTEAD)
 
 
 def _address(raw: Raw) -> Address:

@@ -6,10 +6,12 @@ What the login may not see becomes a note, so that one with few rights learns wh
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from jobhost.clock import Clock
 from jobhost.errors import SchemaMismatch, StoreBusy, StoreUnavailable
+from jobhost.store.backlog import CHECKS
 from jobhost.store.checkup import (
     NAMED_MAX,
     Finding,
@@ -36,6 +38,7 @@ from jobhost.store.postgres.judgement import (
     judge_connections,
     judge_encoding,
     judge_holders,
+    judge_jump,
     judge_login,
     judge_notices,
     judge_pooler,
@@ -80,7 +83,8 @@ class _Look:
         return (
             self._server, self._login, self._schema_is_current, self._autovacuum, self._holders,
             self._connections, self._notices, self._workers, self._waiting, self._suspects,
-            self._due,
+            self._due, self._clock_jumped,
+            *(partial(self._if_allowed, name, partial(look, self._ask)) for name, look in CHECKS),
         )  # fmt: skip
 
     def _server(self) -> list[Finding]:
@@ -158,6 +162,9 @@ class _Look:
 
     def _due(self) -> list[Finding]:
         return self._if_allowed("scheduled", lambda: judge_due(self._ask(plans.next_due)))
+
+    def _clock_jumped(self) -> list[Finding]:
+        return self._if_allowed("clock", lambda: judge_jump(self._ask(plans.ahead_us)))
 
     def _ask(self, make: Callable[[], Plan[T]]) -> T:
         return run(self._connection.reading(), make)

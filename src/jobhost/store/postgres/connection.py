@@ -4,6 +4,7 @@ import os
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -15,6 +16,7 @@ from jobhost.errors import StoreError, StoreUnavailable
 from jobhost.store.plan import Reply, Row, Statement
 from jobhost.store.postgres import arrays
 from jobhost.store.postgres.catalogue import Sql, statements
+from jobhost.store.postgres.dialling import Dialling
 from jobhost.store.postgres.faults import DRIVER_ERRORS, translate
 from jobhost.store.postgres.prepared import Prepared
 from jobhost.store.postgres.target import SETTINGS, Target
@@ -59,6 +61,8 @@ class PostgresConnection:
         weakref.finalize(self, _let_go, self._held, self._pid).atexit = False
         self._in_transaction = False
         self._wait = Wait(_WAIT_SECONDS)
+        self._dialling = Dialling(partial(_connect, target), self._wait)
+        weakref.finalize(self, _give_up, self._dialling, self._pid).atexit = False
         self._statements = statements(target.schema, server_time=target.clock is None)
 
     def begin(self) -> None:
@@ -140,6 +144,7 @@ class PostgresConnection:
     def close(self) -> None:
         """Close it. Idempotent; the next transaction opens another."""
         if self._pid == os.getpid():
+            self._dialling.give_up()
             self.drop()
 
     def drop(self) -> None:
@@ -154,7 +159,7 @@ class PostgresConnection:
         if self._prepared is not None and not self._prepared.raw.closed:
             return self._prepared
         try:
-            self._raw = self._connect()
+            self._raw = self._dialling.connection()
             self._held[:] = [self._raw]
             self._prepared = Prepared(self._raw, lasting=not self._target.pooled)
             watch(self._wait)
@@ -177,13 +182,6 @@ class PostgresConnection:
             prepared.command("SET transaction_timeout = 0")
         finally:
             self._wait.end()
-
-    def _connect(self) -> "psycopg.Connection[Row]":
-        raw = psycopg.Connection.connect(**self._target.for_store, autocommit=True)
-        raw.prepare_threshold = None
-        raw.adapters.register_dumper(int, Int8BinaryDumper)
-        arrays.register(raw)
-        return raw
 
     def _open_transaction(self, name: str) -> None:
         settings = {}
@@ -237,6 +235,14 @@ class PostgresConnection:
             )
 
 
+def _connect(target: Target) -> "psycopg.Connection[Row]":
+    raw = psycopg.Connection.connect(**target.for_store, autocommit=True)
+    raw.prepare_threshold = None
+    raw.adapters.register_dumper(int, Int8BinaryDumper)
+    arrays.register(raw)
+    return raw
+
+
 def _times_transactions(raw: "psycopg.Connection[Row]") -> bool:
     """Whether the server has a time-out for whole transactions, as since PostgreSQL 17. It would
     end the connection, and a migration; it cannot be set while connecting, since an older server
@@ -256,6 +262,12 @@ def _let_go(held: "list[psycopg.Connection[Row]]", pid: int) -> None:
         for raw in held:
             with suppress(psycopg.Error):
                 raw.close()
+
+
+def _give_up(dialling: Dialling, pid: int) -> None:
+    """The same for one that was still being made."""
+    if pid == os.getpid():
+        dialling.give_up()
 
 
 class Look:

@@ -12,11 +12,14 @@ cost; what it could miss is looked for from further below:
 - Once a minute it begins at the very start, whatever is believed here: a row that another
   had locked, and then did not take, is skipped by the looks and may be left below the floor.
 
+The queues that a look left out, since they are paused, are forgotten: how far it saw would be
+believed of them as well.
+
 Whoever draws a seq has a transaction id by then, or a row could appear below the floor.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -145,6 +148,15 @@ class Hints:
             for key, seen in _walked(look.keys, full, claimed):
                 if key in self._trails:
                     self._trails[key].learn(xmin, xmax, seen)
+
+    def forget(self, queues: Collection[str]) -> None:
+        """The last look has left out these queues, and what it has not seen it cannot learn from.
+        Nothing of them is remembered: the next look begins at their start."""
+        if not queues or not self._trails:
+            return
+        left_out = frozenset(queues)
+        for key in [key for key in self._trails if key[0] in left_out]:
+            del self._trails[key]
 
     def _is_late(self, key: _Key, seq: int) -> bool:
         """Whether all slots went to jobs from below the last seq: there may be more of them."""

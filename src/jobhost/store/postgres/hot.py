@@ -9,12 +9,12 @@ from jobhost.jobs.outcomes import COMPLETED
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans.cycle import CycleReport, Wanted, settle
-from jobhost.store.plans.enqueue import Batch
+from jobhost.store.plans.enqueue import Batch, expiry_params
 from jobhost.store.plans.hot import HotPlans
 from jobhost.store.postgres.arrays import Bigints, Integers, Smallints, Texts, Uuids
 from jobhost.store.postgres.hints import Hints
 
-_HEAD: Final = 5
+_HEAD: Final = 6
 """Columns of the cycle's reply that stand before a job."""
 
 _BACKLOG_CLAIMS: Final = 4
@@ -53,12 +53,15 @@ def _accept(batch: Batch, ready: str) -> Plan[int]:
         "payloads": Texts(payloads),
         "envelopes": Texts(envelopes),
     }
+    alone = batch.expiry is None
     if batch.run_at is None and not batch.delay_us:
-        accepted = yield Statement(ready, params, alone=True)
+        accepted = yield Statement(ready, params, alone=alone)
     else:
         due = {"run_at": batch.run_at, "delay_us": batch.delay_us}
-        accepted = yield Statement("enqueue_scheduled", {**params, **due}, alone=True)
+        accepted = yield Statement("enqueue_scheduled", {**params, **due}, alone=alone)
     count: int = accepted.rows[0][0]
+    if batch.expiry is not None and count:  # those of a batch are new together, or none is
+        yield Statement("set_expiry", {"ids": params["ids"], **expiry_params(batch.expiry)})
     return count
 
 
@@ -149,11 +152,12 @@ class Claims:
             },
             alone=alone,
         )
-        live, lost, cancels, xmin, xmax = reply.rows[0][:_HEAD]
+        live, lost, cancels, paused, xmin, xmax = reply.rows[0][:_HEAD]
         if not live:
             return CycleReport(lease_live=False)
         claimed = [Delivery._make(row[_HEAD:]) for row in reply.rows if row[_HEAD] is not None]
         if stretches:
+            self._hints.forget(paused or ())
             self._hints.learn(claimed, wanted.slots, xmin, xmax)
             self._full = self._full + 1 if len(claimed) == wanted.slots else 0
         return CycleReport(

@@ -172,6 +172,25 @@ def judge_clocks(skew_seconds: float, unsure_seconds: float) -> Finding:
     return ok("clock", f"the clocks agree within {format_seconds(max(size, unsure_seconds))}")
 
 
+def judge_jump(ahead_us: int) -> list[Finding]:
+    """The server's clock against what the store has seen.
+
+    Args:
+        ahead_us: How far the latest time in the store is ahead of it.
+    """
+    ahead = ahead_us / 1_000_000
+    if ahead <= SKEW_SECONDS:
+        return []
+    return [
+        warning(
+            "clock",
+            f"the store has seen a time {format_seconds(ahead)} later than its server's clock, "
+            "which was set back: leases and due times wait for it",
+            "set the clock by NTP",
+        )
+    ]
+
+
 def judge_pooler(*, pooled: bool) -> list[Finding]:
     """What a pooler costs."""
     if not pooled:

@@ -27,6 +27,7 @@ _LOCK: Final = "UPDATE (crashes)"
 _MOVE: Final = f"SELECT, INSERT, DELETE, {_LOCK}"
 _PUBLIC_JOB: Final = "number, id, task, queue, priority, parent, created_at"
 _COUNTS: Final = "epoch, deliveries, failures, crashes"
+_SETTINGS: Final = "capacity, when_full, wait_us, expires_us, dropped, objective_us"
 _ENDED: Final = f"job, state, outcome, ended_at, node, claimed_at, duration_us, {_COUNTS}"
 
 _LOOK: Final = {
@@ -38,9 +39,15 @@ _LOOK: Final = {
     "scheduled": "SELECT",
     "blocked": "SELECT",
     "running": "SELECT",
-    "done": f"SELECT ({_ENDED}, reason)",
+    "done": f"SELECT ({_ENDED}, reason, error)",
     "cancellation": "SELECT",
     "node": "SELECT",
+    "queue": "SELECT",
+    "progress": "SELECT",
+    "log": "SELECT",
+    "expiry": "SELECT (job, expires_at)",
+    "unique_key": "SELECT (task, job, taken_at)",
+    "idempotency": "SELECT (until)",
 }
 
 _LOOK_WITHOUT_PAYLOADS: Final = {
@@ -50,15 +57,19 @@ _LOOK_WITHOUT_PAYLOADS: Final = {
         "cancel_requested)"
     ),
     "attempts": "SELECT (job, epoch, outcome, node, claimed_at, ended_at, duration_us)",
-    "blocked": f"SELECT (job, queue, priority, task, {_COUNTS}, suspect_of)",
+    "blocked": f"SELECT (job, queue, priority, task, {_COUNTS}, suspect_of, deferred_at)",
     "done": f"SELECT ({_ENDED})",
     "cancellation": "SELECT (job, requested_at)",
+    "queue": f"SELECT (name, paused_at, {_SETTINGS}, changed_at)",
+    "progress": "SELECT (job, epoch, done, total, told_at)",
+    "log": "SELECT (job, epoch, line, written_at, level, source)",
 }
-"""Reasons quote what people and errors said, so they are left out as well."""
+"""Reasons quote what people and errors said, and so do logs and messages: they are left out too."""
 
 TABLES: Final = (
     "migration", "job", "ready", "scheduled", "blocked", "running", "cancellation", "done",
-    "attempt", "node", "moved",
+    "attempt", "node", "moved", "idempotency", "unique_key", "expiry", "queue", "progress",
+    "checkpoint", "log", "revision",
 )  # fmt: skip
 VIEWS: Final = ("jobs", "attempts")
 SEQUENCE: Final = "number"
@@ -98,13 +109,21 @@ ROLES: Final = (
     OWNER,
     Role(
         name="producer",
-        may="enqueue",
-        may_not="read a job, its state or result, not even of its own; cancel",
+        may="enqueue; see by the numbers of jobs which have started or ended, as unique keys ask",
+        may_not="read a job, its arguments or result, not even of its own; replace a payload; "
+        "cancel",
         rights={
             "migration": "SELECT",
             "job": f"{_NEW_JOB}, SELECT (id, number)",
-            "ready": "INSERT",
-            "scheduled": "INSERT",
+            "ready": "SELECT (job, seq, epoch, queue, priority, lane), INSERT",
+            "scheduled": "SELECT (job, epoch), INSERT",
+            "blocked": "SELECT (job, epoch, queue)",
+            "running": "SELECT (job, epoch)",
+            "done": "SELECT (job)",
+            "idempotency": "SELECT, INSERT, UPDATE",
+            "unique_key": "SELECT, INSERT, UPDATE",
+            "expiry": "INSERT",
+            "queue": "SELECT",
             "node": "SELECT (ended_at, wakeable)",
             "number": "USAGE",
             "clock()": "EXECUTE",
@@ -113,22 +132,33 @@ ROLES: Final = (
     ),
     Role(
         name="worker",
-        may="run jobs, and enqueue from them; read status and results",
-        may_not="change or delete what was accepted; cancel, redrive; change the schema",
+        may="run jobs, and enqueue from them; resume deferred ones; read status and results; "
+        "delete what was kept long enough",
+        may_not="change more of what was accepted than its arguments and their version, which "
+        "stands in the envelope; cancel, redrive; change the schema",
         rights={
             "migration": "SELECT",
             "jobs": "SELECT",
             "attempts": "SELECT",
-            "job": f"{_NEW_JOB}, SELECT",
+            "job": f"{_NEW_JOB}, SELECT, DELETE, UPDATE (payload, envelope)",
             "ready": _MOVE,
-            "scheduled": _MOVE,
+            "scheduled": f"{_MOVE}, UPDATE (due_at)",
             "blocked": _MOVE,
             "running": _MOVE,
-            "done": "SELECT (job), INSERT",
-            "attempt": "SELECT (job, epoch, outcome, node), INSERT",
+            "done": f"SELECT (job, epoch, state, outcome, ended_at), INSERT, DELETE, {_LOCK}",
+            "attempt": "SELECT (job, epoch, outcome, node), INSERT, DELETE",
+            "expiry": "SELECT, INSERT, DELETE, UPDATE (dropped)",
+            "idempotency": "SELECT, INSERT, UPDATE, DELETE",
+            "unique_key": "SELECT, INSERT, UPDATE, DELETE",
             "cancellation": "SELECT, DELETE",
             "node": "SELECT, INSERT, DELETE, UPDATE (heartbeat_at, lease_until, vitals, wakeable, "
             "ended_at, end_reason)",
+            "progress": "SELECT, INSERT, UPDATE, DELETE",
+            "checkpoint": "SELECT, INSERT, UPDATE, DELETE",
+            "log": "SELECT, INSERT, DELETE",
+            "revision": "SELECT, INSERT, DELETE",
+            "queue": f"SELECT, INSERT (name, {_SETTINGS}, changed_at), "
+            f"UPDATE ({_SETTINGS}, changed_at)",
             "number": "USAGE",
             "clock()": "EXECUTE",
             ENQUEUE: "EXECUTE",
@@ -143,8 +173,10 @@ ROLES: Final = (
     ),
     Role(
         name="operator",
-        may="read as a viewer; cancel, redrive; drain nodes",
-        may_not="enqueue, run jobs, change what was accepted",
+        may="read as a viewer; cancel, redrive, resume, purge, prune; drain nodes; pause, "
+        "resume and set queues",
+        may_not="enqueue, run jobs, change more of what was accepted than the arguments of a "
+        "redrive",
         rights={
             **_LOOK,
             "ready": _MOVE,
@@ -152,9 +184,18 @@ ROLES: Final = (
             "blocked": f"SELECT, DELETE, {_LOCK}",
             "running": f"SELECT, {_LOCK}",
             "done": f"SELECT ({_ENDED}, reason, error), INSERT, DELETE, {_LOCK}",
-            "attempt": "INSERT",
+            "attempt": "SELECT (job), INSERT, DELETE",
+            "expiry": "SELECT, DELETE",
+            "progress": "SELECT, DELETE",
+            "checkpoint": "SELECT (job), DELETE",
+            "log": "SELECT, DELETE",
+            "revision": "SELECT (job, number), INSERT, DELETE",
+            "job": f"SELECT ({_PUBLIC_JOB}, envelope, payload), DELETE, UPDATE (payload)",
+            "idempotency": "SELECT, UPDATE, DELETE",
+            "unique_key": "SELECT, INSERT, UPDATE, DELETE",
             "cancellation": "SELECT, INSERT, DELETE",
             "node": "SELECT, UPDATE (drain_requested_at)",
+            "queue": "SELECT, INSERT, UPDATE",
             "number": "USAGE",
             "clock()": "EXECUTE",
         },

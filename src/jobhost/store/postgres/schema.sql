@@ -135,13 +135,35 @@ CREATE TABLE jobhost.blocked (
     deliveries integer NOT NULL,
     failures integer NOT NULL,
     crashes integer NOT NULL,
-    suspect_of bigint
+    suspect_of bigint,
+    deferred_at bigint
 );
 
 CREATE TABLE jobhost.cancellation (
     job bigint NOT NULL,
     reason text NOT NULL,
     requested_at bigint NOT NULL
+);
+
+CREATE TABLE jobhost.checkpoint (
+    job bigint NOT NULL,
+    epoch integer NOT NULL,
+    state text NOT NULL,
+    saved_at bigint NOT NULL
+);
+
+CREATE TABLE jobhost.expiry (
+    job bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    dropped boolean NOT NULL
+);
+
+CREATE TABLE jobhost.idempotency (
+    task text NOT NULL,
+    key text NOT NULL,
+    id uuid NOT NULL,
+    digest text NOT NULL,
+    until bigint NOT NULL
 );
 
 CREATE SEQUENCE jobhost.number
@@ -264,6 +286,16 @@ CREATE VIEW jobhost.jobs AS
      LEFT JOIN jobhost.cancellation c ON ((c.job = j.number)))
      LEFT JOIN jobhost.node n ON ((n.number = COALESCE(d.node, r.node))));
 
+CREATE TABLE jobhost.log (
+    job bigint NOT NULL,
+    epoch integer NOT NULL,
+    line integer NOT NULL,
+    written_at bigint NOT NULL,
+    level text NOT NULL,
+    source text NOT NULL,
+    message text NOT NULL
+);
+
 CREATE TABLE jobhost.migration (
     number integer NOT NULL,
     name text NOT NULL
@@ -277,6 +309,48 @@ CREATE TABLE jobhost.moved (
     copied_at bigint NOT NULL
 );
 
+CREATE TABLE jobhost.progress (
+    job bigint NOT NULL,
+    epoch integer NOT NULL,
+    done double precision NOT NULL,
+    total double precision,
+    message text,
+    items text,
+    told_at bigint NOT NULL
+);
+
+CREATE TABLE jobhost.queue (
+    name text NOT NULL,
+    paused_at bigint,
+    pause_reason text,
+    capacity bigint,
+    when_full text DEFAULT 'reject'::text NOT NULL,
+    wait_us bigint,
+    expires_us bigint,
+    dropped boolean DEFAULT false NOT NULL,
+    objective_us bigint,
+    changed_at bigint NOT NULL
+);
+
+CREATE TABLE jobhost.revision (
+    job bigint NOT NULL,
+    number integer NOT NULL,
+    payload text NOT NULL,
+    reason text NOT NULL,
+    replaced_at bigint NOT NULL
+);
+
+CREATE TABLE jobhost.unique_key (
+    task text NOT NULL,
+    key text NOT NULL,
+    job bigint NOT NULL,
+    id uuid NOT NULL,
+    epoch integer NOT NULL,
+    until_start boolean NOT NULL,
+    held_until bigint,
+    taken_at bigint NOT NULL
+);
+
 ALTER TABLE ONLY jobhost.attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (job, epoch);
 
@@ -286,14 +360,26 @@ ALTER TABLE ONLY jobhost.blocked
 ALTER TABLE ONLY jobhost.cancellation
     ADD CONSTRAINT cancellation_pkey PRIMARY KEY (job);
 
+ALTER TABLE ONLY jobhost.checkpoint
+    ADD CONSTRAINT checkpoint_pkey PRIMARY KEY (job);
+
 ALTER TABLE ONLY jobhost.done
     ADD CONSTRAINT done_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY jobhost.expiry
+    ADD CONSTRAINT expiry_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY jobhost.idempotency
+    ADD CONSTRAINT idempotency_pkey PRIMARY KEY (task, key);
 
 ALTER TABLE ONLY jobhost.job
     ADD CONSTRAINT job_id_key UNIQUE (id);
 
 ALTER TABLE ONLY jobhost.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY jobhost.log
+    ADD CONSTRAINT log_pkey PRIMARY KEY (job, epoch, line);
 
 ALTER TABLE ONLY jobhost.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number);
@@ -307,26 +393,48 @@ ALTER TABLE ONLY jobhost.node
 ALTER TABLE ONLY jobhost.node
     ADD CONSTRAINT node_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY jobhost.progress
+    ADD CONSTRAINT progress_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY jobhost.queue
+    ADD CONSTRAINT queue_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY jobhost.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (job, number);
+
 ALTER TABLE ONLY jobhost.running
     ADD CONSTRAINT running_pkey PRIMARY KEY (job);
 
 ALTER TABLE ONLY jobhost.scheduled
     ADD CONSTRAINT scheduled_pkey PRIMARY KEY (job);
 
+ALTER TABLE ONLY jobhost.unique_key
+    ADD CONSTRAINT unique_key_pkey PRIMARY KEY (task, key);
+
 CREATE INDEX blocked_aside ON jobhost.blocked USING btree (task, job) WHERE (suspect_of IS NOT NULL);
+
+CREATE INDEX blocked_queue ON jobhost.blocked USING btree (queue);
 
 CREATE INDEX blocked_suspect ON jobhost.blocked USING btree (suspect_of, job DESC) WHERE (suspect_of IS NOT NULL);
 
-CREATE INDEX blocked_task ON jobhost.blocked USING btree (task) WHERE (suspect_of IS NULL);
+CREATE INDEX blocked_task ON jobhost.blocked USING btree (task) WHERE ((suspect_of IS NULL) AND (deferred_at IS NULL));
 
 CREATE INDEX done_unsuccessful ON jobhost.done USING btree (state, job) WHERE (state <> 'succeeded'::text);
+
+CREATE INDEX expiry_due ON jobhost.expiry USING btree (expires_at, job);
+
+CREATE INDEX idempotency_until ON jobhost.idempotency USING btree (until);
 
 CREATE INDEX job_parent ON jobhost.job USING btree (parent) WHERE (parent IS NOT NULL);
 
 CREATE INDEX node_live ON jobhost.node USING btree (number) WHERE (ended_at IS NULL);
+
+CREATE INDEX queue_paused ON jobhost.queue USING btree (name) WHERE (paused_at IS NOT NULL);
 
 CREATE INDEX ready_moved ON jobhost.ready USING btree (job) WHERE (seq <> job);
 
 CREATE INDEX ready_order ON jobhost.ready USING btree (queue, priority DESC, lane, seq);
 
 CREATE INDEX scheduled_due ON jobhost.scheduled USING btree (due_at, priority DESC, job);
+
+CREATE INDEX unique_key_job ON jobhost.unique_key USING btree (job);

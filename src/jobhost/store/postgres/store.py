@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from jobhost.clock import Clock, SystemClock
 from jobhost.errors import SchemaMismatch, StoreError
+from jobhost.jobs.keys import Accepted
 from jobhost.jobs.records import Ended
 from jobhost.store import presence
 from jobhost.store.checkup import Finding
@@ -95,19 +96,25 @@ class PostgresStore:
         process = self._current()
         return await process.side_thread.hop(lambda: self.read(make))
 
-    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
+    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> Sequence[Accepted]:
         """Accept jobs inside the transaction of the caller's own connection."""
-        self._callers.enqueue(connection, batches)
+        return self._callers.enqueue(connection, batches)
 
-    async def enqueue_within_async(self, connection: object, batches: Sequence[Batch]) -> None:
+    async def enqueue_within_async(
+        self, connection: object, batches: Sequence[Batch]
+    ) -> Sequence[Accepted]:
         """`enqueue_within` on an asynchronous connection."""
-        await self._callers.enqueue_async(connection, batches)
+        return await self._callers.enqueue_async(connection, batches)
 
-    def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
+    def completing(
+        self, finish: Callable[[], Ended], *, lease_seconds: float
+    ) -> AbstractContextManager[Any]:
         """A transaction on a connection of its own, with which a job completes."""
         return self._current().completions.completing(finish)
 
-    def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
+    def completing_async(
+        self, finish: Callable[[], Ended], *, lease_seconds: float
+    ) -> AbstractAsyncContextManager[Any]:
         """`completing` on an asynchronous connection."""
         return self._current().completions.completing_async(finish)
 
@@ -248,6 +255,9 @@ class PostgresSession:
     def hurry(self, seconds: float) -> None:
         """No wait for the store is longer than this from now on."""
         self._connection.hurry(seconds)
+
+    def tidy(self) -> None:
+        """Nothing to do: autovacuum frees the room that deleted jobs have left, for new ones."""
 
     def close(self) -> None:
         """Close the connection, if it is this owner's; else leave it as it was."""

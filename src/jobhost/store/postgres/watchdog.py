@@ -40,6 +40,11 @@ class Wait:
         self._socket = 0
         self._cancelled = False
 
+    @property
+    def hurried(self) -> bool:
+        """Whether waits are shorter than usual."""
+        return self.seconds < self._usual
+
     def begin(self, raw: "psycopg.Connection[Any]", at_least: float = 0.0) -> None:
         """A statement goes to the server; a slow one may take longer than others."""
         with self._lock:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from jobhost.durations import format_seconds
 from jobhost.errors import SchemaMismatch, StoreDamaged
+from jobhost.store.backlog import CHECKS
 from jobhost.store.checkup import (
     Finding,
     judge_due,
@@ -32,6 +33,7 @@ from jobhost.store.plans.look import served_queues
 from jobhost.store.plans.nodes import live_nodes
 from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.connection import SqliteConnection, Target
+from jobhost.store.sqlite.room import SHORTENS
 
 T = TypeVar("T")
 
@@ -46,6 +48,15 @@ SPACE_SMALL: Final = 512 * 1024**2
 SPACE_TINY: Final = 64 * 1024**2
 """Two write-ahead logs at their usual largest."""
 
+FREE_LARGE: Final = 64 * 1024**2
+"""Free bytes within the file that are worth a word."""
+
+FREE_SHARE: Final = 0.5
+"""Of the file: workers leave a tenth, and a large prune needs some hours."""
+
+MENDED: Final = (3, 51, 3)
+"""The first SQLite in which no checkpoint can damage a file, whoever writes beside it."""
+
 _NETWORK: Final = frozenset(
     {
         "9p", "afs", "afpfs", "beegfs", "ceph", "cifs", "fuse.cephfs", "fuse.glusterfs",
@@ -59,7 +70,7 @@ _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 def checkup(target: Target) -> list[Finding]:
     """All checks of a file that is there. Raises StoreError when it cannot be read."""
     found = [
-        ok("sqlite", f"SQLite {sqlite3.sqlite_version}"),
+        judge_version(sqlite3.sqlite_version_info),
         *judge_place(target.path, _mounts()),
         *_rights(target),
         judge_space(shutil.disk_usage(target.path.parent).free),
@@ -94,12 +105,16 @@ def _inside(connection: SqliteConnection, target: Target) -> Iterator[Finding]:
             "set JOBHOST_URL, or the address in the program, to that one",
         )
         return  # nobody is to work here any more
-    yield judge_clock(ask(_first("latest_instant")) - target.clock.now())
+    yield judge_clock(ask(plans.ahead_us))
     yield from judge_nodes(ask(live_nodes), ask(plans.crash_loops))
     queues, served = ask(plans.waiting_queues), ask(served_queues)
     yield from judge_waiting(queues, served, ask(plans.blocked_tasks))
     yield from judge_suspects(ask(plans.blocked_suspects), ask(plans.served_tasks))
     yield from judge_due(ask(plans.next_due))
+    for _, look in CHECKS:
+        yield from look(ask)
+    file_bytes, free_bytes, shortens = ask(_size)
+    yield judge_size(file_bytes, free_bytes, shortens=shortens)
 
 
 def _first(name: str) -> Callable[[], Plan[int]]:
@@ -108,6 +123,13 @@ def _first(name: str) -> Callable[[], Plan[int]]:
         return value
 
     return plan
+
+
+def _size() -> Plan[tuple[int, int, bool]]:
+    """Bytes of the file, how many of them are free, and whether it can be shortened in steps."""
+    free, pages, kind = (yield Statement("free_pages")).rows[0]
+    page_bytes: int = (yield Statement("page_size")).rows[0][0]
+    return pages * page_bytes, free * page_bytes, kind == SHORTENS
 
 
 def _moved_to() -> Plan[str | None]:
@@ -205,6 +227,42 @@ def judge_space(free_bytes: int) -> Finding:
     if free_bytes < SPACE_SMALL:
         return warning("space", f"only {free}", step)
     return ok("space", free)
+
+
+def judge_size(file_bytes: int, free_bytes: int, *, shortens: bool) -> Finding:
+    """How much of the file is room that deleted jobs have left.
+
+    Args:
+        file_bytes: All of it.
+        free_bytes: The free part.
+        shortens: Whether workers can give that back in small steps.
+    """
+    mib = 1024**2
+    sentence = f"the file takes {file_bytes / mib:,.1f} MiB"
+    if free_bytes < FREE_LARGE or free_bytes < FREE_SHARE * file_bytes:
+        return ok("size", sentence)
+    sentence += f", of which {free_bytes / mib:,.1f} MiB are free, for jobs to come"
+    if shortens:
+        return note("size", sentence, "keep a worker running: it shortens the file bit by bit")
+    return note(
+        "size",
+        f"{sentence}; an older release made it, so that workers cannot shorten it",
+        "stop all programs that use it, then: sqlite3 FILE 'PRAGMA auto_vacuum = INCREMENTAL; "
+        "VACUUM'",
+    )
+
+
+def judge_version(version: tuple[int, ...]) -> Finding:
+    """The library. One that is too old is refused before anything is looked at.
+
+    A checkpoint beside another process's commit may damage a file before MENDED; checkpoints of
+    jobhost happen only in turn, so that only other programs can bring it about.
+    """
+    name = f"SQLite {'.'.join(map(str, version))}"
+    if version >= MENDED:
+        return ok("sqlite", name)
+    mended = ".".join(map(str, MENDED))
+    return ok("sqlite", f"{name}; before {mended} let only programs of jobhost write to the file")
 
 
 def judge_durability(synchronous: str) -> Finding:

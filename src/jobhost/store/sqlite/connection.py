@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from jobhost.clock import Clock
 from jobhost.errors import StoreError, StoreGone, StoreUnavailable
-from jobhost.store.plan import Reply, Row, Statement
-from jobhost.store.sqlite.catalogue import Sql, statements
+from jobhost.store.plan import Reply, Statement
+from jobhost.store.sqlite.catalogue import statements
+from jobhost.store.sqlite.executing import perform
 from jobhost.store.sqlite.faults import DRIVER_ERRORS, is_busy, translate
 from jobhost.store.sqlite.patience import Patience, Wait
 from jobhost.store.sqlite.turnstile import Turnstile
@@ -25,6 +25,9 @@ system's cache: four times as much brought nothing in a drain, and cost a worker
 CHECKPOINT_PAGES: Final = 8000
 """Pages of the WAL (32 MiB) after which a commit also moves them into the file."""
 
+_OWN_SETTINGS: Final = (f"cache_size = -{CACHE_KIB}", "trusted_schema = OFF", "temp_store = MEMORY")
+"""Of connections on which no statements run but ours."""
+
 _STRETCH_SECONDS: Final = 0.1
 """SQLite's own wait for a locked file cannot be cut short, so it is asked to wait that often."""
 
@@ -34,9 +37,6 @@ _PAUSE_SECONDS: Final = 0.001
 _CLOSING_SECONDS: Final = 0.1
 """Longest wait of a connection that closes. It closes all the same then: whoever holds the floor
 has the file open, so this is not the last one, which moves the WAL into the file."""
-
-_CHUNKS: Final = (64, 16, 4, 1)
-"""Rows of one statement: a few sizes, so that every text is prepared once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,8 @@ class Target:
     busy_seconds: float
     clock: Clock
 
+
+Raw = TypeVar("Raw", bound=sqlite3.Connection)
 
 FileId = tuple[int, int]
 """Device and inode: what makes a file the same one, whatever stands under its name."""
@@ -83,19 +85,29 @@ class SqliteConnection:
         target: Where and how.
         writes: Whether its transactions write; those pass the turnstile.
         file: The file that must stand at the target's path; by default the one that does.
+        raw: An open connection to it, for one that is not to have the store's own settings.
+        turnstile: The way in for a connection that writes; by default one of its own.
     """
 
-    def __init__(self, target: Target, *, writes: bool, file: FileId | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        writes: bool,
+        file: FileId | None = None,
+        raw: sqlite3.Connection | None = None,
+        turnstile: Turnstile | None = None,
+    ) -> None:
         self._target = target
         self._pid = os.getpid()
         self._patience = Patience(target.busy_seconds)
-        self._turnstile = Turnstile(target.folder) if writes else None
+        self._turnstile = (turnstile or Turnstile(target.folder)) if writes else None
         self._statements = statements()
         self._now = target.clock.now()
         self._file = file
         if file is not None:
             self._refuse_other_file()
-        self._raw = self._open()
+        self._raw = raw or open_file(target, sqlite3.Connection, _OWN_SETTINGS)
         # Looked up once it is open: some layered file systems change both numbers then.
         self._file = file or file_at(target.path)
 
@@ -126,15 +138,10 @@ class SqliteConnection:
     def execute(self, statement: Statement) -> Reply:
         """Execute one statement. Raises StoreError."""
         sql = self._statements[statement.name]
-        params = {**statement.params, "now": self._now} if sql.wants_now else statement.params
-        if statement.rows is not None:
-            return Reply([], self._execute_rows(sql, params, statement.rows))
-        cursor = self._execute(sql.text, params)
         try:
-            rows: list[Row] = cursor.fetchall() if cursor.description else []
+            return perform(self._execute, sql, statement, self._now)
         except DRIVER_ERRORS as error:
             raise translate(error, self._target.path) from error
-        return Reply(rows, max(cursor.rowcount, 0))
 
     def script(self, text: str) -> None:
         """Execute the statements of a migration inside the open transaction."""
@@ -144,6 +151,10 @@ class SqliteConnection:
             if sqlite3.complete_statement(part):
                 self._execute(part)
                 part = ""
+
+    def look_at_clock(self) -> None:
+        """From here on `:now` is this instant: for a transaction in which others had their time."""
+        self._now = self._target.clock.now()
 
     def commit(self) -> None:
         """Make it durable, and let the next writer in."""
@@ -160,12 +171,14 @@ class SqliteConnection:
             self._turnstile.leave()
 
     def use_wal(self) -> None:
-        """Switch the file to a write-ahead log, which it then stays in."""
+        """Switch the file to a write-ahead log, which it then stays in. One that is new is made so
+        that it can be shortened later; to others that changes nothing."""
         if self._turnstile is None:
             raise TypeError("only a writing connection changes the journal")
         wait = self._patience.wait()
         self._turnstile.enter(wait)
         try:
+            self._execute("PRAGMA auto_vacuum = INCREMENTAL", wait=wait)
             self._execute("PRAGMA journal_mode = WAL", wait=wait)
         finally:
             self._turnstile.leave()
@@ -208,6 +221,11 @@ class SqliteConnection:
                 self._turnstile.leave()
             self._turnstile.close()
 
+    def leave(self) -> None:
+        """Let the next writer in: the transaction was ended on the driver's connection."""
+        if self._turnstile is not None:
+            self._turnstile.leave()
+
     def abandon(self) -> None:
         """Forget a connection that was inherited through a fork.
 
@@ -245,41 +263,6 @@ class SqliteConnection:
                 "be recorded: put the right file there, and start the process again"
             )
 
-    def _open(self) -> sqlite3.Connection:
-        path = self._target.path
-        try:
-            raw = sqlite3.connect(
-                path.absolute().as_uri() + "?mode=rw",
-                uri=True,
-                timeout=min(_STRETCH_SECONDS, self._target.busy_seconds),
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            for pragma in (
-                f"synchronous = {self._target.synchronous}",
-                f"cache_size = -{CACHE_KIB}",
-                f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-                "trusted_schema = OFF",
-                "temp_store = MEMORY",
-            ):
-                raw.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error as error:
-            raise translate(error, path) from error
-        return raw
-
-    def _execute_rows(self, sql: Sql, params: Mapping[str, Any], rows: Sequence[Row]) -> int:
-        """Execute for many rows, many to a statement: each statement gives up the interpreter's
-        lock, and in a busy process getting it back is what costs."""
-        changed = at = 0
-        for size in _CHUNKS:
-            while len(rows) - at >= size:
-                many = sql.for_rows(size)
-                values = [*chain.from_iterable(rows[at : at + size])]
-                values += [params[name] for name in many.names]
-                changed += self._execute(many.text, values).rowcount
-                at += size
-        return changed
-
     def _execute(
         self, sql: str, params: Mapping[str, Any] | Sequence[Any] = (), *, wait: Wait | None = None
     ) -> sqlite3.Cursor:
@@ -293,6 +276,29 @@ class SqliteConnection:
                 if not is_busy(error) or not wait.left:
                     raise translate(error, self._target.path) from error
                 time.sleep(_PAUSE_SECONDS)
+
+
+def open_file(target: Target, factory: type[Raw], settings: Sequence[str] = ()) -> Raw:
+    """A connection of the driver to the file, with the store's durability and these settings. It
+    begins no transaction by itself. Raises StoreError."""
+    try:
+        raw = sqlite3.connect(
+            target.path.absolute().as_uri() + "?mode=rw",
+            uri=True,
+            timeout=min(_STRETCH_SECONDS, target.busy_seconds),
+            isolation_level=None,
+            check_same_thread=False,
+            factory=factory,
+        )
+        for pragma in (
+            f"synchronous = {target.synchronous}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            *settings,
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        raise translate(error, target.path) from error
+    return raw
 
 
 class Snapshot:

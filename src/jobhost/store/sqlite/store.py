@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from jobhost.clock import Clock
-from jobhost.errors import SchemaMismatch, StoreUnavailable, UsageError
+from jobhost.errors import SchemaMismatch, StoreGone, StoreUnavailable
+from jobhost.jobs.keys import Accepted
 from jobhost.jobs.records import Ended
 from jobhost.store import presence
 from jobhost.store.checkup import Finding
@@ -22,10 +23,15 @@ from jobhost.store.seam import Pace
 from jobhost.store.side_thread import SideThread
 from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.bell import Ringer, SocketBell
+from jobhost.store.sqlite.callers import Callers, driver
 from jobhost.store.sqlite.checkup import checkup
+from jobhost.store.sqlite.completion import Completions
 from jobhost.store.sqlite.connection import FileId, SqliteConnection, Target, file_at
 from jobhost.store.sqlite.holders import is_in_turnstile
+from jobhost.store.sqlite.room import give_back
 from jobhost.store.sqlite.shared import SharedConnection
+from jobhost.store.sqlite.task_connection import TaskConnection
+from jobhost.store.sqlite.turnstile import Turnstiles
 
 T = TypeVar("T")
 
@@ -87,6 +93,7 @@ class SqliteStore:
     def write(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan in a writing transaction on the process's own connection."""
         self._notice_fork()
+        self._process.completions.refuse_within()
         return run(self._process.writer, make)
 
     def read(self, make: Callable[[], Plan[T]]) -> T:
@@ -97,6 +104,7 @@ class SqliteStore:
     async def write_async(self, make: Callable[[], Plan[T]]) -> T:
         """`write` for a caller on an event loop: the whole plan in one hop to a thread."""
         self._notice_fork()
+        self._process.completions.refuse_within()
         return await run_async(self._process.writer, make, self._process.side_thread.hop)
 
     async def read_async(self, make: Callable[[], Plan[T]]) -> T:
@@ -104,27 +112,44 @@ class SqliteStore:
         self._notice_fork()
         return await run_async(self._process.reader, make, self._process.side_thread.hop)
 
-    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> None:
-        """Not on SQLite."""
-        raise self._needs_postgres("enqueueing inside a transaction of your own")
+    def enqueue_within(self, connection: object, batches: Sequence[Batch]) -> Sequence[Accepted]:
+        """Accept jobs inside the transaction of a caller's own connection.
 
-    async def enqueue_within_async(self, connection: object, batches: Sequence[Batch]) -> None:
-        """Not on SQLite."""
-        raise self._needs_postgres("enqueueing inside a transaction of your own")
+        The bells are rung before the commit: the caller holds SQLite's lock until then, so that a
+        worker that wakes up waits for it, and looks right after it.
+        """
+        self._notice_fork()
+        raw = driver(connection)
+        if not isinstance(raw, TaskConnection):
+            self._process.completions.refuse_within()
+        accepted = self._process.callers.enqueue(raw, self._known_file(), batches)
+        if batches:
+            self.announce()
+        return accepted
 
-    def completing(self, finish: Callable[[], Ended]) -> AbstractContextManager[Any]:
-        """Not on SQLite."""
-        raise self._needs_postgres("a transaction that completes the job")
+    async def enqueue_within_async(
+        self, connection: object, batches: Sequence[Batch]
+    ) -> Sequence[Accepted]:
+        """`enqueue_within` at once and in the caller's thread, to which the connection belongs."""
+        return self.enqueue_within(connection, batches)
 
-    def completing_async(self, finish: Callable[[], Ended]) -> AbstractAsyncContextManager[Any]:
-        """Not on SQLite."""
-        raise self._needs_postgres("a transaction that completes the job")
+    def completing(
+        self, finish: Callable[[], Ended], *, lease_seconds: float
+    ) -> AbstractContextManager[Any]:
+        """A transaction on a connection of its own, with which a job completes. It holds the turn
+        to write."""
+        self._notice_fork()
+        completions = self._process.completions
+        return completions.completing(finish, self._known_file(), lease_seconds=lease_seconds)
 
-    def _needs_postgres(self, what: str) -> UsageError:
-        return UsageError(
-            f"{what} needs a host on PostgreSQL, with your tables in the same database; this "
-            f"host's store is {self.url}"
-        )
+    def completing_async(
+        self, finish: Callable[[], Ended], *, lease_seconds: float
+    ) -> AbstractAsyncContextManager[Any]:
+        """`completing`, where turn and commit are waited for in threads; the statements on the
+        connection are those of sqlite3 itself."""
+        self._notice_fork()
+        completions = self._process.completions
+        return completions.completing_async(finish, self._known_file(), lease_seconds=lease_seconds)
 
     def session(self, *, apart: bool = True) -> "SqliteSession":
         """A connection of its own, for one owner: they cost little here."""
@@ -181,7 +206,7 @@ class SqliteStore:
         self._process = self._new_process()
 
     def _new_process(self) -> "_Process":
-        return _Process(self._folder, self._connect)
+        return _Process(self._target, self._connect)
 
     def _notice_fork(self) -> None:
         """In a forked child: leave the parent's connections alone, and begin with own ones."""
@@ -199,6 +224,23 @@ class SqliteStore:
                 self._make_folder()  # a reader that came first has not made it
         return SqliteConnection(self._target, writes=writes, file=process.file)
 
+    def _known_file(self) -> FileId:
+        """The store's file, for those who write to it on connections of others: it must be there,
+        and its schema current, since their transactions cannot wait for a migration. Raises
+        StoreError."""
+        process = self._process
+        with process.schema_lock:
+            if process.file is None:
+                self._ensure_schema(create=False)
+                process.file = file_at(self._path)
+            if process.file is None or file_at(self._path) != process.file:
+                raise StoreGone(
+                    f"{self._path} is not the file any more that this process has used: put the "
+                    "right file there, and start the process again"
+                )
+            self._make_folder()
+            return process.file
+
     def _ensure_schema(self, *, create: bool) -> None:
         if not self._path.exists():
             if not create:
@@ -209,7 +251,8 @@ class SqliteStore:
         if schema.newest() not in self._applied():
             if not create:
                 raise SchemaMismatch(
-                    f"{self._path} has no current jobhost schema: run 'jobhost migrate'"
+                    f"{self._path} has no current jobhost schema: run 'jobhost migrate', or call "
+                    "host.migrate() first"
                 )
             self.migrate()
         elif create:
@@ -262,11 +305,14 @@ class SqliteStore:
 class _Process:
     """What a store holds open in one process; a fork begins with a new one."""
 
-    def __init__(self, folder: Path, connect: "_Connect") -> None:
+    def __init__(self, target: Target, connect: "_Connect") -> None:
         self.pid = os.getpid()
+        self.turnstiles = Turnstiles(target.folder)
+        self.callers = Callers(target, self.turnstiles)
+        self.completions = Completions(target, self.turnstiles)
         self.writer = SharedConnection(lambda: connect(writes=True))
         self.reader = SharedConnection(lambda: connect(writes=False))
-        self.ringer = Ringer(folder)
+        self.ringer = Ringer(target.folder)
         self.schema_lock = threading.Lock()
         self.file: FileId | None = None  # the one whose schema is known to be current
         self.side_thread = SideThread()
@@ -274,6 +320,8 @@ class _Process:
     def close(self) -> None:
         """Close everything."""
         self.side_thread.close()
+        self.completions.close()
+        self.turnstiles.close()
         self.reader.close()
         self.writer.close()
         self.ringer.close()
@@ -310,6 +358,10 @@ class SqliteSession:
     def hurry(self, seconds: float) -> None:
         """No wait of this connection is longer any more, one that is going on included."""
         self._connection.hurry(seconds)
+
+    def tidy(self) -> None:
+        """Give back some of the room that deleted jobs have left."""
+        self.write(give_back)
 
     def close(self) -> None:
         """Close the connection."""

@@ -91,6 +91,41 @@ class Turnstile:
             time.sleep(_POLL_SECONDS)
 
 
+class Turnstiles:
+    """Ways in for writers that come and go: those that are not in use are kept. From any thread.
+
+    Args:
+        folder: Where the two files are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mutex = threading.Lock()
+        self._idle: list[Turnstile] = []
+        self._closed = False
+
+    def take(self) -> Turnstile:
+        """One for a writer, who gives it back."""
+        with self._mutex:
+            return self._idle.pop() if self._idle else Turnstile(self._folder)
+
+    def give(self, turnstile: Turnstile) -> None:
+        """One that nobody passes any more."""
+        with self._mutex:
+            if not self._closed:
+                self._idle.append(turnstile)
+                return
+        turnstile.close()
+
+    def close(self) -> None:
+        """Close all, and those that come back later. Idempotent."""
+        with self._mutex:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for turnstile in idle:
+            turnstile.close()
+
+
 class _Queued:
     """A wait in the kernel's queue that can be given up.
 

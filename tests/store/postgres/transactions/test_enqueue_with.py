@@ -215,11 +215,12 @@ def test_a_connection_to_another_database_is_refused_naming_both(pack: Pack) -> 
     assert payloads() == []
 
 
-def test_a_host_on_sqlite_says_what_is_needed(host: JobHost, caller: Caller) -> None:
+def test_a_host_on_sqlite_refuses_a_connection_to_postgres(host: JobHost, caller: Caller) -> None:
+    host.migrate()
     task = host.task(name="pack")(lambda: None)
-    with pytest.raises(UsageError, match=r"needs a host on PostgreSQL.*store is sqlite:///"):
+    with pytest.raises(UsageError, match=r"of sqlite3.*and the store's is a file of SQLite"):
         task.enqueue_with(caller)
-    with pytest.raises(UsageError, match="needs a host on PostgreSQL"):
+    with pytest.raises(UsageError, match=r"of sqlite3.*and the store's is a file of SQLite"):
         asyncio.run(task.aenqueue_with(caller))
 
 

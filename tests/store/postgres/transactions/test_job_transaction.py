@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from postgres_server import ask, shared_schema, store_url
 
-from jobhost import JobHost, LeaseLost, Retry, Task, UsageError, current_job
+from jobhost import JobHost, LeaseLost, Retry, Task, current_job
 from jobhost.events import AttemptFailed, FailedLate, JobsLost
 
 from .orders import Orders, Serving
@@ -259,22 +259,6 @@ def test_a_plain_with_on_the_event_loop_is_refused(pg_host: JobHost) -> None:
     ship.enqueue()
     (failed,) = work(pg_host)
     assert "write 'async with'" in failed.error
-
-
-def test_a_host_on_sqlite_says_what_is_needed(host: JobHost) -> None:
-    @host.task
-    def ship() -> None:
-        with pytest.raises(UsageError, match="needs a host on PostgreSQL"):
-            current_job().transaction().__enter__()
-
-    @host.task
-    async def ship_async() -> None:
-        with pytest.raises(UsageError, match="needs a host on PostgreSQL"):
-            await current_job().transaction().__aenter__()
-
-    jobs = [ship.enqueue(), ship_async.enqueue()]
-    work(host)
-    assert [job.status().state for job in jobs] == ["succeeded", "succeeded"]
 
 
 def test_a_slot_is_free_again_after_a_completion_of_the_tasks_own(

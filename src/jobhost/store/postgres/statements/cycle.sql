@@ -1,7 +1,7 @@
 -- Records successes and claims what comes next, in one statement: one journey, one commit.
 -- Each success is guarded by job, epoch, node and the live lease. A stretch with a lane begins at
 -- a known seq, so that it never walks over what was claimed before; one without a lane covers the
--- priorities between two known ones. Rows are found by ctid through laterals: queue tables look
+-- priorities between two known ones; those of a paused queue are left out, which is told. Rows are found by ctid through laterals: queue tables look
 -- empty to the planner, and it must not have a choice. So is the FULL JOIN, with a condition that
 -- does not turn it into another: it is the one join that never compares each row with each.
 WITH lease AS MATERIALIZED (
@@ -30,10 +30,13 @@ WITH lease AS MATERIALIZED (
     FROM gone g FULL JOIN ended e ON e.job = g.job AND e.epoch = g.epoch CROSS JOIN lease
     WHERE coalesce(g.job, 0) <> 0
     RETURNING job
+), paused AS MATERIALIZED (
+    SELECT ARRAY(SELECT q.name FROM jobhost.queue q WHERE q.paused_at IS NOT NULL) AS names
 ), stretches AS MATERIALIZED (
     SELECT * FROM unnest(
         :queues::text[], :lows::smallint[], :highs::smallint[], :lanes::smallint[], :seqs::bigint[]
     ) AS s (queue, low, high, lane, seq)
+    WHERE s.queue <> ALL ((SELECT names FROM paused)::text[])
 ), picked AS MATERIALIZED (
     SELECT ARRAY(
         SELECT found.ctid FROM lease CROSS JOIN stretches s CROSS JOIN LATERAL (
@@ -82,6 +85,7 @@ FROM (
         (SELECT json_object_agg(c.job, c.reason) FROM jobhost.cancellation c CROSS JOIN LATERAL (
             SELECT FROM jobhost.running r WHERE r.job = c.job AND r.node = :node LIMIT 1
          ) held),
+        (SELECT nullif(names, '{}') FROM paused),
         pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 ) head

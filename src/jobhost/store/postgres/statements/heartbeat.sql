@@ -25,13 +25,14 @@ RETURNING
             WHERE b.suspect_of IS NOT NULL AND b.task = t.name AND b.queue = q.name
             LIMIT 1
         ) waiting
-        WHERE kind = 'node' OR (t.name, q.name) NOT IN (
-            SELECT ot.name, oq.name
-            FROM jobhost.node o
-            CROSS JOIN LATERAL json_array_elements_text(o.tasks) ot (name)
-            CROSS JOIN LATERAL json_array_elements_text(o.queues) oq (name)
-            WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
-        )
+        WHERE q.name <> ALL (ARRAY(SELECT name FROM jobhost.queue WHERE paused_at IS NOT NULL))
+            AND (kind = 'node' OR (t.name, q.name) NOT IN (
+                SELECT ot.name, oq.name
+                FROM jobhost.node o
+                CROSS JOIN LATERAL json_array_elements_text(o.tasks) ot (name)
+                CROSS JOIN LATERAL json_array_elements_text(o.queues) oq (name)
+                WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
+            ))
     ) END,
     CASE WHEN number = :node THEN EXISTS (
         SELECT FROM jobhost.node o
@@ -39,12 +40,15 @@ RETURNING
             AND o.supervisor IS DISTINCT FROM :node
     ) END,
     CASE WHEN number = :node THEN
-        (SELECT due_at FROM jobhost.scheduled ORDER BY due_at LIMIT 1) - :now
+        least(
+            (SELECT due_at FROM jobhost.scheduled ORDER BY due_at LIMIT 1),
+            (SELECT expires_at FROM jobhost.expiry ORDER BY expires_at, job LIMIT 1)
+        ) - :now
     END,
     CASE WHEN number = :node THEN EXISTS (
         SELECT FROM json_array_elements_text(queues) q (name)
         CROSS JOIN LATERAL (SELECT FROM jobhost.ready r WHERE r.queue = q.name LIMIT 1) waiting
     ) END,
     CASE WHEN number = :node THEN EXISTS (
-        SELECT FROM jobhost.blocked WHERE suspect_of IS NULL
+        SELECT FROM jobhost.blocked WHERE suspect_of IS NULL AND deferred_at IS NULL
     ) END

@@ -7,12 +7,13 @@ SELECT b.job, b.epoch + 1, b.deliveries + 1, b.failures, b.crashes, b.queue, b.p
 FROM jobhost_blocked b
 CROSS JOIN jobhost_job j ON j.number = b.job
 WHERE b.suspect_of IS NOT NULL AND +b.task IN (SELECT value FROM json_each(:tasks))
-    AND b.queue IN (
+    AND +b.queue NOT IN (SELECT name FROM jobhost_queue WHERE paused_at IS NOT NULL)
+    AND +b.queue IN (
         SELECT q.value FROM jobhost_node me, jobhost_node s, json_each(s.queues) q
         WHERE me.number = :node AND s.number = coalesce(me.supervisor, me.number)
     )
     AND ((SELECT supervisor FROM jobhost_node WHERE number = :node) IS NOT NULL
-        OR (b.task, b.queue) NOT IN (
+        OR (+b.task, +b.queue) NOT IN (
             SELECT t.value, q.value
             FROM jobhost_node o, json_each(o.tasks) t, json_each(o.queues) q
             WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'

@@ -14,12 +14,13 @@ RETURNING
     CASE WHEN number = :node AND EXISTS (SELECT 1 FROM jobhost_blocked WHERE suspect_of IS NOT NULL)
     THEN EXISTS (
         SELECT 1 FROM json_each(tasks) t CROSS JOIN json_each(queues) q
-        WHERE (kind = 'node' OR (t.value, q.value) NOT IN (
-            SELECT ot.value, oq.value
-            FROM jobhost_node o, json_each(o.tasks) ot, json_each(o.queues) oq
-            WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
-        )) AND EXISTS (
-            SELECT 1 FROM jobhost_blocked b
-            WHERE b.suspect_of IS NOT NULL AND b.task = t.value AND b.queue = q.value
-        )
+        WHERE q.value NOT IN (SELECT name FROM jobhost_queue WHERE paused_at IS NOT NULL)
+            AND (kind = 'node' OR (t.value, q.value) NOT IN (
+                SELECT ot.value, oq.value
+                FROM jobhost_node o, json_each(o.tasks) ot, json_each(o.queues) oq
+                WHERE o.ended_at IS NULL AND o.lease_until > :now AND o.kind = 'node'
+            )) AND EXISTS (
+                SELECT 1 FROM jobhost_blocked b
+                WHERE b.suspect_of IS NOT NULL AND b.task = t.value AND +b.queue = q.value
+            )
     ) END

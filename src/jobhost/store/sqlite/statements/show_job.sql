@@ -1,2 +1,5 @@
--- One job by its id.
-SELECT * FROM jobhost_jobs WHERE id = :id
+-- One job by its id, with how far it has come.
+SELECT v.*, p.epoch, p.done, p.total, p.message, p.items, p.told_at
+FROM jobhost_jobs v
+LEFT JOIN jobhost_progress p ON p.job = v.number
+WHERE v.id = :id

@@ -1,0 +1,90 @@
+"""One look at a whole store, for `jobhost top`: bounded in what it asks and in what it gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from jobhost.clock import SystemClock, to_datetime
+from jobhost.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from jobhost.app import JobHost
+    from jobhost.jobs.dead import DeadGroup
+    from jobhost.jobs.queue_stats import QueueStats
+    from jobhost.jobs.records import NodeRecord
+
+DEAD_LOOKED_AT: Final = 1000
+"""Of the newest dead letters so many are grouped in each look."""
+
+_REFUSED: Final = "42501"
+"""What PostgreSQL says where a login may not look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What a look has found; no snapshot, since a job may move meanwhile.
+
+    Args:
+        store: Address of the store, without secrets.
+        at: When it was taken, by this machine's clock.
+        states: By name, how many jobs: text for people, and plain values for `--json`.
+        queues: By name.
+        nodes: Nodes and workers that have not ended, each node before its workers.
+        dead: Groups among the newest dead letters, the newest first; None where this login may
+            not look.
+    """
+
+    store: str
+    at: datetime
+    states: dict[str, tuple[str, dict[str, Any]]]
+    queues: "Sequence[QueueStats]"
+    nodes: "Sequence[NodeRecord]"
+    dead: "Sequence[DeadGroup] | None"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`; keys are stable."""
+        return {
+            "store": self.store,
+            "at": self.at.isoformat(),
+            "states": {state: plain for state, (_, plain) in self.states.items()},
+            "queues": [queue.to_json() for queue in self.queues],
+            "nodes": [node.to_json() for node in self.nodes],
+            "dead": None if self.dead is None else [group.to_json() for group in self.dead],
+        }
+
+
+def look(host: "JobHost") -> Overview:
+    """Ask the store for everything, once. Raises StoreError."""
+    from jobhost.jobs.depth import NOTHING
+    from jobhost.store.plans.overview import tally_bounded
+
+    queues = host.queues()
+    ready = sum((queue.depth for queue in queues), NOTHING)
+    running = sum(queue.running for queue in queues)
+    bounded = host.store.read(tally_bounded)
+    return Overview(
+        store=host.store.url,
+        at=to_datetime(SystemClock().now()),
+        states={
+            "ready": (str(ready), {"jobs": ready.jobs, "exact": ready.exact}),
+            "running": (f"{running:,}", {"jobs": running, "exact": True}),
+            **{state.value: (str(count), count.to_json()) for state, count in bounded.items()},
+        },
+        queues=queues,
+        nodes=host.nodes(),
+        dead=_dead(host),
+    )
+
+
+def _dead(host: "JobHost") -> "list[DeadGroup] | None":
+    from jobhost.jobs.dead import DeadFilter
+    from jobhost.store.plans.dead import group_dead
+
+    try:
+        groups = host.store.read(lambda: group_dead(DeadFilter(), looked_at=DEAD_LOOKED_AT))
+    except StoreUnavailable as error:
+        if getattr(error.__cause__, "sqlstate", None) != _REFUSED:
+            raise
+        return None
+    return sorted(groups, key=lambda group: group.last_at, reverse=True)

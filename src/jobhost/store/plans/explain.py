@@ -1,0 +1,49 @@
+"""What there is to know about why a job is where it is.
+
+Several looks, and no snapshot: a job that moves between two of them is explained by the first.
+"""
+
+from datetime import datetime
+
+from jobhost.clock import to_datetime
+from jobhost.jobs.explain import PLACE_MAX, Situation
+from jobhost.jobs.states import State
+from jobhost.store.plan import Plan, Statement
+from jobhost.store.plans.deferral import deferred_since
+from jobhost.store.plans.look import attempts, show
+from jobhost.store.plans.look_nodes import list_nodes
+from jobhost.store.plans.queue_stats import Looks
+from jobhost.store.plans.queues import queue_settings
+from jobhost.store.plans.suspects import SET_ASIDE
+
+
+def situation(job_id: bytes, now: datetime) -> Looks[Situation | None]:
+    """Of one job; None when there is none of that id."""
+    job = yield lambda: show(job_id)
+    if job is None:
+        return None
+    if job.is_final:
+        return Situation(job=job, now=now)
+    nodes = yield list_nodes
+    if job.state is State.RUNNING:
+        return Situation(job=job, now=now, nodes=nodes)
+    ready = job.state is State.READY
+    blocked = job.state is State.BLOCKED
+    since = (yield lambda: deferred_since(job.number)) if blocked else None
+    ended = (yield lambda: attempts(job_id)) if job.deliveries else []
+    return Situation(
+        job=job,
+        now=now,
+        nodes=nodes,
+        settings=(yield lambda: queue_settings(job.queue)),
+        place=(yield lambda: place_in_line(job_id, job.queue)) if ready else None,
+        last=ended[-1] if ended else None,
+        set_aside=blocked and job.reason == SET_ASIDE,
+        deferred_at=None if since is None else to_datetime(since),
+    )
+
+
+def place_in_line(job_id: bytes, queue: str) -> Plan[int | None]:
+    """The place of a ready job in its queue, from 1; None beyond PLACE_MAX, or when it has left."""
+    found = yield Statement("place_in_line", {"queue": queue, "id": job_id, "limit": PLACE_MAX})
+    return None if found.first is None else int(found.first[0])

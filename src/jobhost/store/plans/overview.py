@@ -1,0 +1,32 @@
+"""How many jobs are in the states that no queue shows, at a cost that does not grow."""
+
+from typing import Any, Final, NamedTuple
+
+from jobhost.jobs.states import State
+from jobhost.store.plan import Plan, Statement
+
+COUNTED_MAX: Final = 10_000
+"""Jobs of one state that are counted: a walk of a few milliseconds."""
+
+
+class Bounded(NamedTuple):
+    """How many jobs; or, if it is not `whole`, that there are more than that."""
+
+    jobs: int
+    whole: bool
+
+    def __str__(self) -> str:
+        return f"{self.jobs:,}" if self.whole else f"over {self.jobs:,}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {"jobs": self.jobs, "exact": self.whole}
+
+
+def tally_bounded() -> Plan[dict[State, Bounded]]:
+    """Scheduled, blocked and dead jobs, each counted up to COUNTED_MAX."""
+    found = yield Statement("tally_bounded", {"limit": COUNTED_MAX + 1})
+    return {
+        State(state): Bounded(min(count, COUNTED_MAX), count <= COUNTED_MAX)
+        for state, count in found.rows
+    }

@@ -1,0 +1,4 @@
+-- What is said of one queue.
+SELECT name, paused_at, pause_reason, capacity, when_full, wait_us, expires_us, dropped,
+    objective_us
+FROM jobhost.queue WHERE name = :queue

@@ -1,0 +1,3 @@
+-- Ends a pause, if there is one.
+UPDATE jobhost.queue SET paused_at = NULL, pause_reason = NULL, changed_at = :now
+WHERE name = :queue AND paused_at IS NOT NULL

@@ -1,0 +1,6 @@
+-- What a job has logged, in order; all that comes after a line that the reader has.
+SELECT l.epoch, l.line, l.written_at, l.level, l.source, l.message
+FROM jobhost_log l
+WHERE l.job = (SELECT number FROM jobhost_job WHERE id = :id)
+    AND (l.epoch, l.line) > (:epoch, :line)
+ORDER BY l.epoch, l.line

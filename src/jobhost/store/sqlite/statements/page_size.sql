@@ -1,0 +1,2 @@
+-- Bytes of one page of the file.
+PRAGMA page_size

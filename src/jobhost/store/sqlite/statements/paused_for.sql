@@ -1,0 +1,3 @@
+-- The queues that are paused, and since how long: people have paused them, one by one.
+SELECT name, :now - paused_at FROM jobhost_queue
+WHERE paused_at IS NOT NULL ORDER BY name LIMIT :limit

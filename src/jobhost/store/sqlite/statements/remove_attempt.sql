@@ -1,0 +1,2 @@
+-- Part of the removal of jobs that have ended; see `store.plans.retention`.
+DELETE FROM jobhost_attempt WHERE job IN (SELECT value FROM json_each(:jobs))

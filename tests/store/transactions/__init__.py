@@ -1,0 +1,1 @@
+"""Transactions of callers and of tasks: what holds on every store."""
