@@ -108,7 +108,7 @@ LANE_REST_SECONDS: Final = (10.0, 300.0)
 class LaneRest:
     """Keeps heartbeats that tell of suspects from starting a lane that can run none of them.
 
-    The suspects may be of tasks that this node does not know, or in another node's hands.
+    The suspects may be in another node's hands by now.
     """
 
     def __init__(self) -> None:
