@@ -36,6 +36,28 @@ settings.register_profile("ci", deadline=None, max_examples=200, derandomize=Tru
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+CHAOS = (
+    "bench/test_*.py",
+    "examples/recipes/test_*.py",
+    "examples/test_demo_on_a_folder.py",
+    "docs/test_walk_to_postgres.py",
+    "hosting/test_node_*.py",
+    "hosting/test_process_*.py",
+    "hosting/test_descendants.py",
+)
+"""Tests that start, kill and freeze whole programs: `make check` runs them, so that `make test` is
+done within minutes."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of `CHAOS` their mark."""
+    folder = Path(__file__).parent
+    for item in items:
+        if any(item.path.relative_to(folder).match(pattern) for pattern in CHAOS):
+            item.add_marker("chaos")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Refuse, while tests are collected, a requirement that docs/requirements.toml has not."""
     for mark in metafunc.definition.iter_markers("requirement"):
