@@ -68,9 +68,9 @@ def test_an_idle_worker_sends_its_heartbeats_and_nothing_else(
 
         with working(host.worker(lease="2.4s")) as thread:
             until(thread.started.is_set)
-            until(lambda: heartbeats(server) >= 3, "the first moments are over")
+            until(lambda: heartbeats(server) >= 6, "a lease is over, and what is done once in each")
             before = said(server)
-            until(lambda: heartbeats(server) >= 10)
+            until(lambda: heartbeats(server) >= 13)
             since = said(server)[len(before) :]
     others = Counter(line for line in since if line != HEARTBEAT)
     assert not others, f"beside {len(since)} heartbeats: {others}"
