@@ -9,6 +9,7 @@ import pytest
 from jobhost import (
     DeadLetter,
     Discard,
+    InvalidPayload,
     JobCancelled,
     JobDead,
     JobFailed,
@@ -218,3 +219,23 @@ def test_jobs_are_listed_newest_first_and_filtered(host: JobHost) -> None:
     assert [record.id for record in host.jobs(queue="mail")] == [jobs[1].id]
     assert [record.id for record in host.jobs(task="note")] == [jobs[2].id, jobs[0].id]
     assert host.jobs(state=State.SUCCEEDED) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["text"], {1: "text"}, {"text": object()}, {"text": "\0"}, {"text": "\ud800"}],
+    ids=["no names", "a name that is none", "no JSON", "NUL", "half a character"],
+)
+def test_arguments_of_a_redrive_that_no_store_keeps_are_refused_and_nothing_is_lost(
+    host: JobHost, way: str, arguments: Any
+) -> None:
+    @host.task
+    def note(text: str) -> None:
+        raise DeadLetter("no")
+
+    job = note.enqueue("first")
+    work(host)
+    with pytest.raises(InvalidPayload, match="arguments"):
+        ask(way, job, "redrive", arguments)
+    record = job.status()
+    assert (record.state, record.payload) == (State.DEAD, '{"text":"first"}')

@@ -16,7 +16,6 @@ from jobhost.jobs.records import JobRecord
 from jobhost.store.plan import Plan
 from jobhost.store.plans import dead
 from jobhost.store.plans.dead import SLICE_MAX, DeadCount, Moved
-from jobhost.store.plans.look import PAGE_MAX
 
 _RATE: Final = re.compile(r"(\d+)/(s|m|h)")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -61,8 +60,8 @@ class DeadLetters:
 
     def jobs(self, *, limit: int = 50, **which: Unpack[Which]) -> list[JobRecord]:
         """The newest of them, at most `limit` (1 to 1,000)."""
-        meant, bound = _filter(which), _limit(limit)
-        return self._wiring.store.read(lambda: dead.list_dead(meant, limit=bound)).jobs
+        meant = _filter(which)
+        return self._wiring.store.read(lambda: dead.list_dead(meant, limit=limit)).jobs
 
     def count(self, **which: Unpack[Which]) -> DeadCount:
         """How many there are, among the newest 100,000 dead ones."""
@@ -102,8 +101,8 @@ class DeadLetters:
 
     async def ajobs(self, *, limit: int = 50, **which: Unpack[Which]) -> list[JobRecord]:
         """`jobs` for a caller on an event loop."""
-        meant, bound = _filter(which), _limit(limit)
-        page = await self._wiring.store.read_async(lambda: dead.list_dead(meant, limit=bound))
+        meant = _filter(which)
+        page = await self._wiring.store.read_async(lambda: dead.list_dead(meant, limit=limit))
         return page.jobs
 
     async def acount(self, **which: Unpack[Which]) -> DeadCount:
@@ -196,12 +195,6 @@ def _filter(which: Any) -> DeadFilter:
                 f"{name!r} says nothing about dead letters: {did_you_mean(name, _KNOWN)}"
             )
     return DeadFilter(**which)
-
-
-def _limit(limit: object) -> int:
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= PAGE_MAX:
-        raise InvalidOption(f"limit must be from 1 to {PAGE_MAX}; got {limit!r}")
-    return limit
 
 
 def _pace(rate: object) -> float | None:

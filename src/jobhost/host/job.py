@@ -27,13 +27,14 @@ from jobhost.ids import JobId, format_id
 from jobhost.jobs.explain import Explanation, Situation, explain
 from jobhost.jobs.notes import LogLine
 from jobhost.jobs.outcomes import storable
+from jobhost.jobs.payload import refuse_text
 from jobhost.jobs.records import Attempt, JobRecord
 from jobhost.jobs.states import State
+from jobhost.store.plan import Looks, drive, drive_async
 from jobhost.store.plans import deferral, look, notes, operate
 from jobhost.store.plans.deferral import Resumed
 from jobhost.store.plans.explain import situation
 from jobhost.store.plans.operate import CancelResult, Purged, Redriven
-from jobhost.store.plans.queue_stats import Looks, drive_looks, drive_looks_async
 
 R = TypeVar("R")
 F = TypeVar("F")
@@ -104,12 +105,12 @@ class Job(Generic[R]):
 
     def explain(self) -> Explanation:
         """Why it is where it is, in one sentence with the next step. Raises JobNotFound."""
-        return self._explained(drive_looks(self._wiring.store.read, self._situation()))
+        return self._explained(drive(self._wiring.store.read, self._situation()))
 
     async def aexplain(self) -> Explanation:
         """`explain` for a caller on an event loop."""
         looks = self._situation()
-        return self._explained(await drive_looks_async(self._wiring.store.read_async, looks))
+        return self._explained(await drive_async(self._wiring.store.read_async, looks))
 
     def _situation(self) -> Looks[Situation | None]:
         return situation(self._id, to_datetime(self._wiring.clock.now()))
@@ -248,15 +249,9 @@ class Job(Generic[R]):
             )
         try:
             text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
+            refuse_text(text, self._wiring.payload_bytes_max)
         except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidPayload(f"arguments must be such as JSON has them: {error}") from None
-        size = len(storable(text).encode())
-        if size > self._wiring.payload_bytes_max:
-            raise InvalidPayload(
-                f"the arguments take {size} bytes as JSON, the limit is "
-                f"{self._wiring.payload_bytes_max}: store the data elsewhere and hand over where "
-                "it is"
-            )
+            raise InvalidPayload(f"arguments cannot be stored: {error}") from None
         return text
 
     def _redriven(self, done: Redriven | None) -> None:

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.queue_stats import QueueStats
 from jobhost.jobs.queues import QueueSettings, check_queue, check_reason, stored_changes
+from jobhost.store.plan import drive, drive_async
 from jobhost.store.plans import queue_stats, queues
 
 
@@ -112,25 +113,23 @@ class Queue:
         """How it stands: what waits and for how long, what runs, how fast jobs come and go, by
         priority too. Its cost does not grow with the backlog."""
         looks = queue_stats.look_at([self._name], random.random)
-        (found,) = queue_stats.drive_looks(self._wiring.store.read, looks)
+        (found,) = drive(self._wiring.store.read, looks)
         return found
 
     async def astats(self) -> QueueStats:
         """`stats` for a caller on an event loop."""
         looks = queue_stats.look_at([self._name], random.random)
-        (found,) = await queue_stats.drive_looks_async(self._wiring.store.read_async, looks)
+        (found,) = await drive_async(self._wiring.store.read_async, looks)
         return found
 
 
 def all_stats(wiring: Wiring) -> list[QueueStats]:
     """The figures of all queues that anything is known of, by name."""
     names = wiring.store.read(queue_stats.known_queues)
-    return queue_stats.drive_looks(wiring.store.read, queue_stats.look_at(names, random.random))
+    return drive(wiring.store.read, queue_stats.look_at(names, random.random))
 
 
 async def all_stats_async(wiring: Wiring) -> list[QueueStats]:
     """`all_stats` for a caller on an event loop."""
     names = await wiring.store.read_async(queue_stats.known_queues)
-    return await queue_stats.drive_looks_async(
-        wiring.store.read_async, queue_stats.look_at(names, random.random)
-    )
+    return await drive_async(wiring.store.read_async, queue_stats.look_at(names, random.random))

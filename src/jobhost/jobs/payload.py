@@ -100,7 +100,7 @@ class Signature:
             text: str = self._dump(values, warnings=False, **_AS_FIELDS).decode()
             if self._values_may_change:
                 refuse_values(values)
-            _refuse_text(text, bytes_max)
+            refuse_text(text, bytes_max)
         except Exception as error:  # noqa: BLE001 - a user's own serializer may raise anything
             raise InvalidPayload(f"{self._name}(): {self._blame(values, error)}") from None
         if self._values_may_change or len(text) > _DIGITS_MAX or _REPLACED in text:
@@ -139,7 +139,7 @@ class Signature:
             text: str = dumped.decode()[9:-1]
             if self._result_may_change:
                 refuse_values(value)
-            _refuse_text(text, bytes_max)
+            refuse_text(text, bytes_max)
             _require_same(value, self.decode_result(text))
         except InvalidPayload as error:
             raise InvalidPayload(f"the result cannot be read back: {error}") from None
@@ -220,7 +220,7 @@ class Signature:
                 text = to_json(value, inf_nan_mode="constants", bytes_mode="base64").decode()
                 if self._values_may_change:
                     refuse_values(value)
-                _refuse_text(text, len(text) * 4)
+                refuse_text(text, len(text) * 4)
             except Exception as own:  # noqa: BLE001
                 return f"argument {name!r} {_cause(own)}"
         return f"the payload {_cause(error)}"
@@ -296,7 +296,9 @@ def _plain_where_untyped(kind: Any) -> Any:
     return kind
 
 
-def _refuse_text(text: str, bytes_max: int) -> None:
+def refuse_text(text: str, bytes_max: int) -> None:
+    """Raises ValueError, as the end of a sentence, for JSON text that is too long, or that some
+    store cannot hold."""
     size = len(text) if text.isascii() else len(text.encode())
     if size > bytes_max:
         raise ValueError(

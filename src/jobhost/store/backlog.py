@@ -18,10 +18,10 @@ from jobhost.jobs.retention import Retention
 from jobhost.jobs.states import State
 from jobhost.plurals import counted
 from jobhost.store.checkup import NAMED_MAX, Finding, note, ok, warning
-from jobhost.store.plan import Plan
+from jobhost.store.plan import Plan, drive
 from jobhost.store.plans import checkup as plans
 from jobhost.store.plans.checkup import DeadLately, HeldKey, Pause
-from jobhost.store.plans.queue_stats import Line, depth_of, drive_looks, lines
+from jobhost.store.plans.queue_stats import Line, depth_of, lines
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def pressed(ask: Ask) -> list[Finding]:
 
 def _measure(ask: Ask, found: Sequence[Line]) -> PriorityStats:
     """The lines of a queue as if they were one."""
-    depths = (drive_looks(ask, depth_of(line, random.random)) for line in found)
+    depths = (drive(ask, depth_of(line, random.random)) for line in found)
     return PriorityStats(
         priority=0, depth=sum(depths, NOTHING), oldest=oldest(line.age for line in found)
     )

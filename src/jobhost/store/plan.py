@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 Row = tuple[Any, ...]
+S = TypeVar("S")
 T = TypeVar("T")
+Y = TypeVar("Y")
 
 
 _NONE: Final[Mapping[str, Any]] = {}
@@ -50,6 +52,9 @@ class Reply(NamedTuple):
 
 
 Plan = Generator[Statement, Reply, T]
+
+Looks = Generator[Callable[[], Plan[Any]], Any, T]
+"""Yields plans that read, and takes what they found: several looks, which are no snapshot."""
 
 
 class Connection(Protocol):
@@ -102,23 +107,24 @@ async def run_async(connection: Connection, make: Callable[[], Plan[T]], hop: Ho
     return await hop(lambda: run(connection, make))
 
 
-def drive(execute: Callable[[Statement], Reply], plan: Plan[T]) -> T:
-    """Drive one plan in a transaction that somebody else begins and ends."""
+def drive(answer: Callable[[Y], S], plan: Generator[Y, S, T]) -> T:
+    """Drive one plan in a transaction that somebody else begins and ends; or what else asks and is
+    answered, such as `Looks`."""
     try:
-        statement = next(plan)
+        asked = next(plan)
         while True:
-            statement = plan.send(execute(statement))
+            asked = plan.send(answer(asked))
     except StopIteration as end:
         result: T = end.value
         return result
 
 
-async def drive_async(execute: Callable[[Statement], Awaitable[Reply]], plan: Plan[T]) -> T:
+async def drive_async(answer: Callable[[Y], Awaitable[S]], plan: Generator[Y, S, T]) -> T:
     """`drive` over a driver that is awaited for each statement."""
     try:
-        statement = next(plan)
+        asked = next(plan)
         while True:
-            statement = plan.send(await execute(statement))
+            asked = plan.send(await answer(asked))
     except StopIteration as end:
         result: T = end.value
         return result

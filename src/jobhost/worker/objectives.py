@@ -12,7 +12,8 @@ from jobhost.events import Events, QueueFilling, QueueHasRoom, QueueInTime, Queu
 from jobhost.jobs.depth import EXACT_MAX, NOTHING
 from jobhost.jobs.queue_stats import NEARLY_FULL
 from jobhost.jobs.queues import QueueSettings
-from jobhost.store.plans.queue_stats import Line, depth_of, drive_looks, lines
+from jobhost.store.plan import drive
+from jobhost.store.plans.queue_stats import Line, depth_of, lines
 from jobhost.store.plans.queues import declare_queue, watched_queues
 from jobhost.store.seam import Session
 
@@ -127,7 +128,7 @@ class Objectives:
             self._filling.discard(queue.name)
             return
         depth = sum(
-            (drive_looks(self._session.read, depth_of(line, random.random)) for line in here),
+            (drive(self._session.read, depth_of(line, random.random)) for line in here),
             NOTHING,
         )
         if depth.jobs >= NEARLY_FULL * capacity and queue.name not in self._filling:

@@ -5,9 +5,9 @@ import pytest
 from jobhost.clock import to_datetime
 from jobhost.jobs.explain import PLACE_MAX, Cause, Situation, explain
 from jobhost.jobs.outcomes import DeadLettered, Discarded, Outcome, Released, Snoozed, Succeeded
+from jobhost.store.plan import drive
 from jobhost.store.plans import queues
 from jobhost.store.plans.explain import situation
-from jobhost.store.plans.queue_stats import drive_looks
 
 from ..world import FAILED, World, ended
 
@@ -19,7 +19,7 @@ def seen(world: World, job_id: bytes) -> Situation:
 
 
 def looked(world: World, job_id: bytes) -> Situation | None:
-    return drive_looks(world.read, situation(job_id, to_datetime(world.clock.now())))
+    return drive(world.read, situation(job_id, to_datetime(world.clock.now())))
 
 
 def cause(world: World, job_id: bytes) -> Cause:

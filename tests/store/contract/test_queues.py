@@ -10,6 +10,7 @@ from jobhost.errors import InvalidOption
 from jobhost.jobs.queue_stats import Age, QueueStats
 from jobhost.jobs.queues import WhenFull, stored_changes
 from jobhost.jobs.states import State
+from jobhost.store.plan import drive
 from jobhost.store.plans import cycle, nodes, queue_stats, queues
 
 from ..world import FAILED, QUEUE, TASK, World, ended
@@ -36,7 +37,7 @@ def settings(world: World, name: str = QUEUE) -> queues.QueueSettings | None:
 
 def stats(world: World, name: str = QUEUE) -> QueueStats:
     looks = queue_stats.look_at([name], random.Random(7).random)
-    (found,) = queue_stats.drive_looks(world.read, looks)
+    (found,) = drive(world.read, looks)
     return found
 
 

@@ -14,7 +14,7 @@ from jobhost.jobs.dead import DeadFilter, DeadGroup
 from jobhost.jobs.states import State
 from jobhost.store.plan import Plan, Statement
 from jobhost.store.plans import keys, operate
-from jobhost.store.plans.look import NEWEST, Page, page_of
+from jobhost.store.plans.look import NEWEST, Page, check_limit, page_of
 
 SLICE_MAX: Final = 100
 """Dead letters moved by one transaction: what it holds, it holds for some milliseconds."""
@@ -50,7 +50,11 @@ class Moved:
 
 
 def list_dead(which: DeadFilter, *, limit: int, before: int | None = None) -> Plan[Page]:
-    """One page of dead jobs, newest first. `before` is the `next` of the page before."""
+    """One page of dead jobs, newest first. `before` is the `next` of the page before.
+
+    Raises InvalidOption for a limit out of range.
+    """
+    check_limit(limit)
     place = {"before": NEWEST if before is None else before, "limit": limit}
     found = yield Statement("list_dead", {**_params(which), **place})
     return page_of(found.rows, limit)

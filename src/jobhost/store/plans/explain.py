@@ -8,11 +8,10 @@ from datetime import datetime
 from jobhost.clock import to_datetime
 from jobhost.jobs.explain import PLACE_MAX, Situation
 from jobhost.jobs.states import State
-from jobhost.store.plan import Plan, Statement
+from jobhost.store.plan import Looks, Plan, Statement
 from jobhost.store.plans.deferral import deferred_since
 from jobhost.store.plans.look import attempts, show
 from jobhost.store.plans.look_nodes import list_nodes
-from jobhost.store.plans.queue_stats import Looks
 from jobhost.store.plans.queues import queue_settings
 from jobhost.store.plans.suspects import SET_ASIDE
 

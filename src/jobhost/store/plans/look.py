@@ -40,6 +40,14 @@ _LIST_OF: Final = {
 }
 
 
+def check_limit(limit: object) -> None:
+    """Raises InvalidOption for what is no number of jobs of one listing, 1 to PAGE_MAX."""
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise InvalidOption(f"limit must be a whole number; got {limit!r}")
+    if not 1 <= limit <= PAGE_MAX:
+        raise InvalidOption(f"limit must be from 1 to {PAGE_MAX}; got {limit}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which jobs to list: newest first, at most `limit` (1 to PAGE_MAX).
@@ -62,10 +70,7 @@ class Filter:
             raise InvalidOption(f"{self.state!r} is no state of a job: {hint}")
         if self.before is not None and not 0 <= self.before <= NEWEST:
             raise InvalidOption(f"before must be the 'next' of an earlier page; got {self.before}")
-        if isinstance(self.limit, bool) or not isinstance(self.limit, int):
-            raise InvalidOption(f"limit must be a whole number; got {self.limit!r}")
-        if not 1 <= self.limit <= PAGE_MAX:
-            raise InvalidOption(f"limit must be from 1 to {PAGE_MAX}; got {self.limit}")
+        check_limit(self.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,7 @@ def peek(queue: str, limit: int) -> Plan[list[JobRecord]]:
 
     Raises InvalidOption for a limit out of range.
     """
-    Filter(limit=limit)
+    check_limit(limit)
     found = yield Statement("peek", {"queue": queue, "limit": limit})
     return [_record(row) for row in found.rows]
 

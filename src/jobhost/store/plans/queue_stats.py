@@ -6,9 +6,9 @@ job may move between two looks.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from jobhost.jobs.depth import EXACT_MAX, NOTHING, Depth, Survey, main_survey, pilot
 from jobhost.jobs.queue_stats import (
@@ -21,11 +21,9 @@ from jobhost.jobs.queue_stats import (
     with_arrivals,
 )
 from jobhost.jobs.queues import QueueSettings
-from jobhost.store.plan import Plan, Row, Statement
+from jobhost.store.plan import Looks, Plan, Row, Statement
 from jobhost.store.plans.look import served_queues
 from jobhost.store.plans.queues import all_settings
-
-T = TypeVar("T")
 
 QUEUES_MAX: Final = 1000
 """Queues of one listing."""
@@ -43,9 +41,6 @@ ARRIVALS_US: Final = 60_000_000
 WINDOW_ROWS_MAX: Final = 20_000
 """Rows of one window of a survey: reached only where all jobs stand close together in a line
 that is thousands of times as long."""
-
-Looks = Generator[Callable[[], Plan[Any]], Any, T]
-"""Yields plans that read, and takes what they found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,30 +68,6 @@ class Line:
     def key(self) -> tuple[str, int, int]:
         """Queue, priority and lane."""
         return self.queue, self.priority, self.lane
-
-
-def drive_looks(read: Callable[[Callable[[], Plan[Any]]], Any], looks: Looks[T]) -> T:
-    """Take one look after the other, each by `read`."""
-    try:
-        plan = next(looks)
-        while True:
-            plan = looks.send(read(plan))
-    except StopIteration as end:
-        result: T = end.value
-        return result
-
-
-async def drive_looks_async(
-    read: Callable[[Callable[[], Plan[Any]]], Awaitable[Any]], looks: Looks[T]
-) -> T:
-    """`drive_looks` for a caller on an event loop."""
-    try:
-        plan = next(looks)
-        while True:
-            plan = looks.send(await read(plan))
-    except StopIteration as end:
-        result: T = end.value
-        return result
 
 
 def lines(queues: Sequence[str], count: int) -> Plan[list[Line]]:
