@@ -126,3 +126,22 @@ def test_a_record_that_cannot_be_worded_does_not_fail_who_logs_it(
     record = logging.LogRecord("shop", logging.INFO, "here", 1, "%d", ("no number",), None)
     handler.emit(record)  # outside a job it is not even looked at
     assert capsys.readouterr().err == ""
+
+
+def test_a_handler_that_comes_while_a_record_goes_round_hides_it_from_nobody() -> None:
+    late = JobLogHandler(logging.INFO)
+    heard: list[str] = []
+
+    class Other(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+            late.leave() if late in root.handlers else late.enter()
+
+    root, first, second = logging.getLogger(), Other(), Other()
+    handlers, root.handlers = root.handlers, [first, second]
+    try:
+        logging.getLogger("shop").warning("comes")
+        logging.getLogger("shop").warning("goes")
+    finally:
+        root.handlers = handlers
+    assert heard == ["comes", "comes", "goes", "goes"]

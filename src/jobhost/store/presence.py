@@ -14,10 +14,12 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from jobhost.errors import StoreUnavailable
 from jobhost.settings import Places
+
+T = TypeVar("T")
 
 _SUFFIX: Final = ".alive"
 
@@ -42,7 +44,7 @@ class LockedFile:
         )
         fcntl.flock(self._handle, fcntl.LOCK_EX)
         os.write(self._handle, f"{os.getpid()}\n".encode())
-        let_go_in_children(self.drop)
+        let_go_in_children(self, LockedFile.drop)
 
     def release(self) -> None:
         """Remove the file and free the lock. Idempotent."""
@@ -152,14 +154,19 @@ def _is_own(found: os.stat_result) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and private
 
 
-def let_go_in_children(close: Callable[[], None]) -> None:
+def let_go_in_children(holder: T, close: Callable[[T], None]) -> None:
     """Have a method called in every forked child: it shares the locks of its parent, and would
     keep them locked for as long as it runs, even when the parent is dead."""
-    reference = weakref.WeakMethod(close)
+    _HELD[holder] = close
 
-    def let_go() -> None:
-        if (alive := reference()) is not None:
-            with suppress(OSError):
-                alive()
 
-    os.register_at_fork(after_in_child=let_go)
+def _let_go() -> None:
+    for holder, close in list(_HELD.items()):
+        with suppress(OSError):
+            close(holder)
+
+
+_HELD: Final[weakref.WeakKeyDictionary[object, Callable[[Any], None]]] = weakref.WeakKeyDictionary()
+"""What holds locks in this process, and how it lets go."""
+
+os.register_at_fork(after_in_child=_let_go)

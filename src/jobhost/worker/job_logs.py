@@ -6,6 +6,7 @@ handler; what loggers and their filters let through reaches it like them.
 """
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -26,6 +27,9 @@ a job that logs without end costs the store no more."""
 
 LINE_CHARS: Final = 8_000
 """Of one line, tracebacks included; the rest is left out in the middle."""
+
+_HANDLERS: Final = threading.Lock()
+"""Of two workers in one process that come or go at once."""
 
 _OWN: Final = "jobhost"
 """What jobhost logs about a job is in its attempts, and in the worker's log."""
@@ -125,14 +129,17 @@ class JobLogHandler(logging.Handler):
 
     def enter(self) -> None:
         """Stand at the root logger, before the others: one of them may add to a message what is
-        meant for its own lines."""
+        meant for its own lines. The list is replaced, not changed: another thread may be walking
+        along it, and would come by a handler twice or not at all."""
         root = logging.getLogger()
-        root.addHandler(self)
-        root.handlers.insert(0, root.handlers.pop())
+        with _HANDLERS:
+            root.handlers = [self, *root.handlers]
 
     def leave(self) -> None:
         """Stand there no more. Idempotent."""
-        logging.getLogger().removeHandler(self)
+        root = logging.getLogger()
+        with _HANDLERS:
+            root.handlers = [other for other in root.handlers if other is not self]
 
     def wants(self, notes: Notes) -> bool:
         """Whether these are notes of a job of this handler's own worker."""

@@ -161,33 +161,6 @@ def test_a_session_from_before_a_fork_is_refused_in_the_child(path: Path, query:
     assert still_works == "1"
 
 
-def test_a_child_forked_while_a_thread_writes_is_not_stuck(path: Path, query: Query) -> None:
-    program = """
-        store = SqliteStore(Path(sys.argv[1]), SystemClock())
-        inside, leave = threading.Event(), threading.Event()
-        def slow():
-            inside.set()
-            leave.wait()
-            return (yield from look.tally())
-        accept(store)
-        writer = threading.Thread(target=store.write, args=[slow])
-        writer.start()
-        inside.wait()
-        child = os.fork()
-        if child == 0:
-            say(sum(store.read(look.tally).states.values()))
-            os._exit(0)
-        os.waitpid(child, 0)
-        leave.set()
-        writer.join()
-        accept(store)
-        store.close()
-    """
-    with Program(program, path) as parent:
-        assert parent.rest() == ["1"]
-    assert query("SELECT count(*) FROM jobhost_ready") == [(2,)]
-
-
 def test_an_announcement_reaches_the_bell_of_another_process(
     store: SqliteStore, path: Path, accept: Accept
 ) -> None:

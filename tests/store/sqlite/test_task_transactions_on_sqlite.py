@@ -481,6 +481,43 @@ def test_a_child_that_was_forked_in_a_block_does_not_keep_the_turn(
     assert orders() == ["a"]
 
 
+FORKED = """
+from jobhost import JobHost, UsageError, current_job
+
+host = JobHost(f"sqlite:///{sys.argv[1]}")
+
+@host.task
+def ship() -> None:
+    parent = os.getpid()
+    try:
+        with current_job().transaction() as tx:
+            tx.connection.execute("INSERT INTO orders VALUES ('a')")
+            child = os.fork()
+            if child == 0:
+                tx.connection.execute("INSERT INTO orders VALUES ('b')")
+            os.waitpid(child, 0)
+    except UsageError as error:
+        if os.getpid() == parent:
+            raise
+        say(error)
+        os._exit(0)
+
+ship.enqueue()
+host.worker(burst=True).run()
+"""
+
+
+def test_a_child_that_was_forked_in_a_block_cannot_go_on_with_it(
+    path: Path, host: JobHost, orders: Orders
+) -> None:
+    with Program(FORKED, path) as forked:
+        [refused] = forked.rest()
+    assert "the transaction is its parent's" in refused
+    assert orders() == ["a"]
+    (job,) = host.jobs()
+    assert job.state == "succeeded"
+
+
 KILLED = """
 from jobhost import JobHost, current_job
 

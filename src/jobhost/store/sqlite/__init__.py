@@ -6,6 +6,7 @@ write. Needs SQLite 3.35, checked at open.
 - `store.py`: the dialect's side of `seam.Store`; start here.
 - `connection.py`: transactions, statements, the clock as `:now`.
 - `turnstile.py`: fairness between writing processes, which SQLite itself lacks.
+- `forks.py`: no connection is open during a fork, since a child would lose what it writes.
 - `patience.py`: how long a connection waits for others, and who cuts that short.
 - `presence.py`: proof of life by file locks, freed by the kernel at death.
 - `bell.py`: wake-up by Unix datagram sockets.

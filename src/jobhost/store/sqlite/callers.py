@@ -20,9 +20,10 @@ from jobhost.store.plans import keys
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.hot import STEP_BY_STEP
 from jobhost.store.sqlite.catalogue import statements
-from jobhost.store.sqlite.connection import FileId, Target
+from jobhost.store.sqlite.connection import Target
 from jobhost.store.sqlite.executing import perform
 from jobhost.store.sqlite.faults import DRIVER_ERRORS, translate
+from jobhost.store.sqlite.forks import FileId
 from jobhost.store.sqlite.patience import Patience
 from jobhost.store.sqlite.task_connection import TaskConnection
 from jobhost.store.sqlite.turnstile import Turnstiles

@@ -8,6 +8,7 @@ made as new. Errors of the task's statements, and of its commit, come as the dri
 
 import asyncio
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,7 +20,8 @@ from typing import Final
 from jobhost.errors import LeaseLost, StoreBusy, StoreError, TransactionTooLong, UsageError
 from jobhost.jobs.records import Ended
 from jobhost.store.plan import Plan, Statement, drive
-from jobhost.store.sqlite.connection import FileId, SqliteConnection, Target, open_file
+from jobhost.store.sqlite.connection import SqliteConnection, Target
+from jobhost.store.sqlite.forks import FileId
 from jobhost.store.sqlite.task_connection import TaskConnection
 from jobhost.store.sqlite.turnstile import Turnstiles
 
@@ -58,6 +60,7 @@ class Block:
         self._limit_seconds = limit_seconds
         self._over = over
         self._expired = self._ended = False
+        self._pid = os.getpid()
         self._watchdog = threading.Timer(limit_seconds, self._expire)
         self._watchdog.name = "jobhost-transaction"
         self._watchdog.daemon = True
@@ -88,7 +91,7 @@ class Block:
         """Undo what is not committed, and let the next writer in. Idempotent, from any thread."""
         self._watchdog.cancel()
         with self.raw.lock:
-            if not self._ended:
+            if not self._ended and self._pid == os.getpid():
                 self._ended = True
                 self._over()
 
@@ -104,6 +107,11 @@ class Block:
             self.raw.lock.release()
 
     def _refuse_late(self) -> None:
+        if self._pid != os.getpid():
+            raise UsageError(
+                "this process was forked inside 'with current_job().transaction()': the "
+                "transaction is its parent's, to go on with and to end"
+            )
         if self._expired:
             raise TransactionTooLong(
                 f"this transaction was open for {self._limit_seconds:g}s and was rolled back, "
@@ -191,12 +199,14 @@ class Completions:
             over.callback(self._mutex.release)
             turnstile = self._turnstiles.take()
             over.callback(self._turnstiles.give, turnstile)
-            raw = open_file(self._target, TaskConnection)
-            over.callback(raw.end)
             connection = SqliteConnection(
-                self._target, writes=True, file=file, raw=raw, turnstile=turnstile
+                self._target, writes=True, file=file, factory=TaskConnection, turnstile=turnstile
             )
+            over.callback(connection.drop)
             connection.begin()
+            raw = connection.raw
+            if not isinstance(raw, TaskConnection):
+                raise TypeError(f"a connection of this factory, not {raw!r}")
             over.callback(connection.leave)
             over.callback(self._set_owner, None)
             over.callback(raw.end)

@@ -2,12 +2,13 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from jobhost.clock import Clock
 from jobhost.errors import StoreError, StoreGone, StoreUnavailable
@@ -15,6 +16,7 @@ from jobhost.store.plan import Reply, Statement
 from jobhost.store.sqlite.catalogue import statements
 from jobhost.store.sqlite.executing import perform
 from jobhost.store.sqlite.faults import DRIVER_ERRORS, is_busy, translate
+from jobhost.store.sqlite.forks import FORKS, FileId
 from jobhost.store.sqlite.patience import Patience, Wait
 from jobhost.store.sqlite.turnstile import Turnstile
 
@@ -58,12 +60,6 @@ class Target:
     clock: Clock
 
 
-Raw = TypeVar("Raw", bound=sqlite3.Connection)
-
-FileId = tuple[int, int]
-"""Device and inode: what makes a file the same one, whatever stands under its name."""
-
-
 def file_at(path: Path) -> FileId | None:
     """Which file stands there; None when there is none. Raises StoreUnavailable if that cannot
     be told."""
@@ -79,13 +75,13 @@ def file_at(path: Path) -> FileId | None:
 
 
 class SqliteConnection:
-    """A connection in the hands of one thread at a time.
+    """A connection in the hands of one thread at a time. During a fork it is closed.
 
     Args:
         target: Where and how.
         writes: Whether its transactions write; those pass the turnstile.
         file: The file that must stand at the target's path; by default the one that does.
-        raw: An open connection to it, for one that is not to have the store's own settings.
+        factory: The driver's class, of a connection that is not to have the store's own settings.
         turnstile: The way in for a connection that writes; by default one of its own.
     """
 
@@ -95,21 +91,25 @@ class SqliteConnection:
         *,
         writes: bool,
         file: FileId | None = None,
-        raw: sqlite3.Connection | None = None,
+        factory: type[sqlite3.Connection] | None = None,
         turnstile: Turnstile | None = None,
     ) -> None:
         self._target = target
         self._pid = os.getpid()
+        self._factory = factory or sqlite3.Connection
+        self._settings = () if factory else _OWN_SETTINGS
+        self._in_use = threading.Lock()  # from begin to end, and during a fork
+        self._user: int | None = None
         self._patience = Patience(target.busy_seconds)
         self._turnstile = (turnstile or Turnstile(target.folder)) if writes else None
         self._statements = statements()
         self._now = target.clock.now()
+        self._resting = True
         self._file = file
         if file is not None:
             self._refuse_other_file()
-        self._raw = raw or open_file(target, sqlite3.Connection, _OWN_SETTINGS)
-        # Looked up once it is open: some layered file systems change both numbers then.
-        self._file = file or file_at(target.path)
+        with FORKS.opening(self):
+            self._open()
 
     def begin(self) -> None:
         """Open a transaction; a writing one waits for its turn first.
@@ -129,10 +129,11 @@ class SqliteConnection:
             raise
         try:
             self._refuse_other_file()
+            self._take()
             self._execute("BEGIN IMMEDIATE", wait=wait)
             self._now = self._target.clock.now()
         except BaseException:
-            self._turnstile.leave()
+            self.leave()
             raise
 
     def execute(self, statement: Statement) -> Reply:
@@ -159,16 +160,14 @@ class SqliteConnection:
     def commit(self) -> None:
         """Make it durable, and let the next writer in."""
         self._execute("COMMIT")
-        if self._turnstile is not None:
-            self._turnstile.leave()
+        self.leave()
 
     def rollback(self) -> None:
         """Undo whatever is open, and let the next writer in. Never raises."""
         with suppress(sqlite3.Error):
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
-        if self._turnstile is not None:
-            self._turnstile.leave()
+        self.leave()
 
     def use_wal(self) -> None:
         """Switch the file to a write-ahead log, which it then stays in. One that is new is made so
@@ -178,10 +177,11 @@ class SqliteConnection:
         wait = self._patience.wait()
         self._turnstile.enter(wait)
         try:
+            self._take()
             self._execute("PRAGMA auto_vacuum = INCREMENTAL", wait=wait)
             self._execute("PRAGMA journal_mode = WAL", wait=wait)
         finally:
-            self._turnstile.leave()
+            self.leave()
 
     def reading(self) -> "Snapshot":
         """This connection for a plan that only reads: it does not wait for a turn."""
@@ -191,17 +191,31 @@ class SqliteConnection:
         """Open a transaction that reads one consistent state."""
         self._refuse_other_process()
         self._refuse_other_file()
-        self._execute("BEGIN")
-        self._now = self._target.clock.now()
+        try:
+            self._take()
+            self._execute("BEGIN")
+            self._now = self._target.clock.now()
+        except BaseException:
+            self._give()
+            raise
 
     def end_snapshot(self) -> None:
         """Close it."""
-        self._execute("COMMIT")
+        try:
+            self._execute("COMMIT")
+        finally:
+            self._give()
 
     def hurry(self, seconds: float) -> None:
         """No wait for others is longer than this any more, one that is going on included. From
         any thread, and from a signal handler."""
         self._patience.shorten(seconds)
+
+    def drop(self) -> None:
+        """Close at once, in or out of a transaction, which is undone. Never raises."""
+        FORKS.forget(self)
+        with suppress(sqlite3.Error):
+            self._raw.close()
 
     def close(self) -> None:
         """Close. The last one to close moves the WAL into the file, so it waits for its turn."""
@@ -214,17 +228,34 @@ class SqliteConnection:
             with suppress(StoreError):
                 self._turnstile.enter(self._patience.wait())
                 entered = True
-        with suppress(sqlite3.Error):
-            self._raw.close()
+        self.drop()
         if self._turnstile is not None:
             if entered:
                 self._turnstile.leave()
             self._turnstile.close()
 
     def leave(self) -> None:
-        """Let the next writer in: the transaction was ended on the driver's connection."""
+        """Let the next writer in, and a fork: the transaction has ended. Idempotent."""
+        self._give()
         if self._turnstile is not None:
             self._turnstile.leave()
+
+    def is_used_here(self) -> bool:
+        """Whether its transaction is this thread's."""
+        return self._user == threading.get_ident()
+
+    def rest(self, seconds: float) -> bool:
+        """Close for a fork; see `forks.Rests`."""
+        if self.is_used_here() or not self._in_use.acquire(timeout=seconds):
+            return False
+        with suppress(sqlite3.Error):
+            self._raw.close()
+        self._resting = True
+        return True
+
+    def wake(self) -> None:
+        """Whoever uses it next opens it again."""
+        self._in_use.release()
 
     def abandon(self) -> None:
         """Forget a connection that was inherited through a fork.
@@ -237,14 +268,53 @@ class SqliteConnection:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._raw))
 
     @property
+    def raw(self) -> sqlite3.Connection:
+        """The driver's connection, in a transaction."""
+        return self._raw
+
+    @property
     def path(self) -> Path:
         """The database file."""
         return self._target.path
 
     @property
+    def folder(self) -> Path:
+        """The folder of its turnstile."""
+        return self._target.folder
+
+    @property
+    def file(self) -> FileId | None:
+        """The file that it was opened on; None when that was gone at once."""
+        return self._file
+
+    @property
     def inherited(self) -> bool:
         """Whether this process got the connection through a fork."""
         return self._pid != os.getpid()
+
+    def _take(self) -> None:
+        """Keep off forks until `_give`."""
+        self._in_use.acquire()
+        self._user = threading.get_ident()
+        if self._resting:
+            self._open()
+
+    def _give(self) -> None:
+        if self._user is not None:
+            self._user = None
+            self._in_use.release()
+
+    def _open(self) -> None:
+        """Open the driver's connection. Raises StoreError."""
+        self._raw = open_file(self._target, self._factory, self._settings)
+        # Looked up once it is open: some layered file systems change both numbers then.
+        self._file = self._file or file_at(self._target.path)
+        try:
+            FORKS.require_own_locks(self._file, self._target.path, self._raw)
+        except BaseException:
+            self._raw.close()
+            raise
+        self._resting = False
 
     def _refuse_other_process(self) -> None:
         if self.inherited:
@@ -278,7 +348,9 @@ class SqliteConnection:
                 time.sleep(_PAUSE_SECONDS)
 
 
-def open_file(target: Target, factory: type[Raw], settings: Sequence[str] = ()) -> Raw:
+def open_file(
+    target: Target, factory: type[sqlite3.Connection], settings: Sequence[str]
+) -> sqlite3.Connection:
     """A connection of the driver to the file, with the store's durability and these settings. It
     begins no transaction by itself. Raises StoreError."""
     try:

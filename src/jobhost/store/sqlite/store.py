@@ -26,7 +26,8 @@ from jobhost.store.sqlite.bell import Ringer, SocketBell
 from jobhost.store.sqlite.callers import Callers, driver
 from jobhost.store.sqlite.checkup import checkup
 from jobhost.store.sqlite.completion import Completions
-from jobhost.store.sqlite.connection import FileId, SqliteConnection, Target, file_at
+from jobhost.store.sqlite.connection import SqliteConnection, Target, file_at
+from jobhost.store.sqlite.forks import FileId
 from jobhost.store.sqlite.holders import is_in_turnstile
 from jobhost.store.sqlite.room import give_back
 from jobhost.store.sqlite.shared import SharedConnection

@@ -50,7 +50,7 @@ class Turnstile:
         self._gate_path, self._floor_path = (folder / name for name in FILES)
         self._gate: int | None = None
         self._floor: int | None = None
-        let_go_in_children(self.close)
+        let_go_in_children(self, Turnstile.close)
 
     def enter(self, wait: Wait) -> None:
         """Wait for the turn. Raises StoreBusy when it does not come before the wait is over."""
