@@ -250,7 +250,7 @@ def test_the_key_of_a_job_that_another_job_enqueues_is_its_own(keyed: JobHost) -
         return [report.enqueue("mon").is_new, report.enqueue("mon").is_new]
 
     job = begin.enqueue()
-    keyed.worker(burst=True).run()
+    keyed.worker(burst=True, concurrency=1).run()  # none of them runs meanwhile
     assert job.result("0s") == [True, False]
 
 

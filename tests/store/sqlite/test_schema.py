@@ -1,7 +1,10 @@
 """The schema is brought forward, by one process at a time, whole or not at all."""
 
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,6 +134,21 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(
             store.migrate()
     assert query(TABLES) == before
     assert store.migrate() == ([] if existing else ALL)
+
+
+def test_who_opens_the_file_while_another_process_makes_it_waits(
+    store: SqliteStore, path: Path, query: Query
+) -> None:
+    """SQLite lets nobody read while the journal of a new file is changed."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as making:
+        making.execute("BEGIN EXCLUSIVE")
+        opening = threading.Thread(target=store.migrate)
+        opening.start()
+        opening.join(0.5)
+        assert opening.is_alive()
+        making.execute("COMMIT")
+        opening.join()
+    assert query("SELECT count(*) FROM jobhost_migration") == [(len(ALL),)]
 
 
 @pytest.mark.parametrize("existing", [True, False])

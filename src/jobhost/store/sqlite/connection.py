@@ -97,7 +97,11 @@ class SqliteConnection:
         self._target = target
         self._pid = os.getpid()
         self._factory = factory or sqlite3.Connection
-        self._settings = () if factory else _OWN_SETTINGS
+        self._settings = (
+            f"synchronous = {target.synchronous}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            *(() if factory else _OWN_SETTINGS),
+        )
         self._in_use = threading.Lock()  # from begin to end, and during a fork
         self._user: int | None = None
         self._patience = Patience(target.busy_seconds)
@@ -306,10 +310,13 @@ class SqliteConnection:
 
     def _open(self) -> None:
         """Open the driver's connection. Raises StoreError."""
-        self._raw = open_file(self._target, self._factory, self._settings)
+        self._raw = open_file(self._target, self._factory)
         # Looked up once it is open: some layered file systems change both numbers then.
         self._file = self._file or file_at(self._target.path)
         try:
+            wait = self._patience.wait()  # while another process makes the file
+            for pragma in self._settings:
+                self._execute(f"PRAGMA {pragma}", wait=wait)
             FORKS.require_own_locks(self._file, self._target.path, self._raw)
         except BaseException:
             self._raw.close()
@@ -348,13 +355,11 @@ class SqliteConnection:
                 time.sleep(_PAUSE_SECONDS)
 
 
-def open_file(
-    target: Target, factory: type[sqlite3.Connection], settings: Sequence[str]
-) -> sqlite3.Connection:
-    """A connection of the driver to the file, with the store's durability and these settings. It
-    begins no transaction by itself. Raises StoreError."""
+def open_file(target: Target, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
+    """A connection of the driver to the file, which begins no transaction by itself. Raises
+    StoreError."""
     try:
-        raw = sqlite3.connect(
+        return sqlite3.connect(
             target.path.absolute().as_uri() + "?mode=rw",
             uri=True,
             timeout=min(_STRETCH_SECONDS, target.busy_seconds),
@@ -362,15 +367,8 @@ def open_file(
             check_same_thread=False,
             factory=factory,
         )
-        for pragma in (
-            f"synchronous = {target.synchronous}",
-            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            *settings,
-        ):
-            raw.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         raise translate(error, target.path) from error
-    return raw
 
 
 class Snapshot:
