@@ -16,13 +16,13 @@ setup: .venv/.stamp ## make .venv with jobhost and the development tools
 demo: $(if $(findstring --postgres,$(ARGS)),.venv/.stamp-postgres,.venv/.stamp-runtime) ## see jobhost work (needs no development tools)
 	@$(BIN)/jobhost demo $(ARGS)
 
-test: setup ## run the tests, but for those that kill whole programs, and the long ones
+test: setup ## run the tests, but for those that run and kill whole programs, and the long ones
 	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 test-long: setup ## run the million-row guards and long runs
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
 
-check: setup ## style, types, generated pages; the tests that kill programs; PostgreSQL 15, pgbouncer
+check: setup ## style, types, generated pages; the tests that run and kill programs; PostgreSQL 15, pgbouncer
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

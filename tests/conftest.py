@@ -40,13 +40,16 @@ CHAOS = (
     "bench/test_*.py",
     "examples/recipes/test_*.py",
     "examples/test_demo_on_a_folder.py",
-    "docs/test_walk_to_postgres.py",
+    "docs/test_*.py",
+    "cli/test_init_command.py",
+    "cli/test_move_command.py",
+    "worker/test_ledger.py",
     "hosting/test_node_*.py",
     "hosting/test_process_*.py",
     "hosting/test_descendants.py",
 )
-"""Tests that start, kill and freeze whole programs: `make check` runs them, so that `make test` is
-done within minutes."""
+"""Tests that start, kill and freeze whole programs, those of the pages included: `make check` runs
+them, so that `make test` is done within minutes."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobhost import JobHost
+from jobhost import JobHost, Retry, State
 
 GUARD_SECONDS = 60.0
+PROJECT = Path(__file__).parent / "project"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +102,42 @@ class Shop:
         return self.start(*arguments).wait()
 
     def enqueue(self, task: str, arguments: str = "[]") -> str:
-        """Enqueue a job by the command line; its id."""
-        done = self.call("enqueue", "shop:host", task, "--args", arguments)
-        assert done.code == 0, done.err
-        return done.out.strip()
+        """Enqueue a job as a program does; its id."""
+        with self._program() as host:
+            return str(host.tasks.get(task).enqueue(*json.loads(arguments)).id)
 
-    def dead(self, text: str) -> str:
-        """Run a job that fails for good; its id."""
-        assert self.call("run", "shop:host", "boom", "--args", json.dumps([text])).code == 1
-        return str(self.host.jobs()[0].id)
+    def dead(self, *arguments: str, task: str = "boom") -> str:
+        """Run a job that fails for good, and what waits beside it; its id."""
+        with self._program() as host:
+            job = host.tasks.get(task).using(retry=Retry(max_attempts=1)).enqueue(*arguments)
+            host.worker(burst=True).run()
+            assert job.status().state is State.DEAD
+            return str(job.id)
+
+    @contextmanager
+    def _program(self) -> Iterator[JobHost]:
+        """The shop's own host, on this store."""
+        host = _shop()
+        host.use_store(self.url)
+        yield host
+        host.close()
 
     def state(self, job_id: str) -> str:
         """The state of a job."""
         return self.host.job(job_id).status().state.value
+
+
+@cache
+def _shop() -> JobHost:
+    """Of the program in `project/`, under a name that no command imports."""
+    spec = spec_from_file_location("shop_of_tests", PROJECT / "shop.py")
+    assert spec is not None
+    assert spec.loader is not None
+    program = sys.modules[spec.name] = module_from_spec(spec)
+    with redirect_stdout(None):
+        spec.loader.exec_module(program)
+    host: JobHost = program.host
+    return host
 
 
 def shown_on(terminal: int) -> str:

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Call, Finished, Shop
+from commands import PROJECT, Call, Finished, Shop
 
 from jobhost.cli.main import execute
-
-PROJECT = Path(__file__).parent / "project"
 
 
 @pytest.fixture

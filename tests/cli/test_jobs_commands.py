@@ -106,7 +106,7 @@ def test_show_tells_everything(shop: Shop, call: Call) -> None:
     for part in (
         dead, "boom", "default, priority 0", "dead", "failed: ValueError",
         "1 delivery, 1 failure, 0 crashes",
-        "event: command line", '"max_attempts": 1', '{"text":"it fell over"}',
+        '"max_attempts": 1', '{"text":"it fell over"}',
         "attempt 1: failed", "ValueError: it fell over", "Traceback (most recent call last):",
         "raise ValueError(text)",
     ):  # fmt: skip
