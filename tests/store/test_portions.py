@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from jobhost.store.plans.portions import BATCH_BYTES_MAX, BATCH_MAX, byte_length, portions
 
 KIB = 1024
-BLOCK = "x" * (256 * KIB)
+TEXTS = ["x" * (blocks * 256 * KIB) for blocks in range(21)]
 
-texts = st.lists(st.integers(0, 20).map(lambda blocks: BLOCK * blocks), max_size=60)
+texts = st.lists(st.sampled_from(range(21)).map(TEXTS.__getitem__), max_size=60)
 each_bytes = st.integers(0, 300 * KIB)
 
 
