@@ -1,5 +1,8 @@
 """A drain in a store that already holds a million other jobs, against drains in empty stores.
 
+`first` is the time from the start of the worker to its first job, `first_alone` that in an empty
+store: the rate counts from that job on, and would not show what kept the worker from it.
+
 One of those runs before and one after, so that a machine that gets slower or faster meanwhile
 tells less.
 """
@@ -14,8 +17,13 @@ from bench.processes import BenchError
 from bench.sample import Sample
 from bench.site import Site
 from bench.stand import Stand
+from bench.variant import with_options
+from jobhost import JobHost
 
 ROWS: Final = 1_000_000
+
+ELSEWHERE: Final = "elsewhere"
+"""Another queue than the one of the measured jobs."""
 
 _FINISH_ALL: Final = """
     INSERT INTO {done}
@@ -31,17 +39,33 @@ _FINISH_ALL: Final = """
 
 def beside_finished(stand: Stand) -> Sample:
     """Beside jobs that have succeeded."""
-    return _beside(stand, _finished)
+    return _beside(stand, finish)
 
 
 def beside_other_queue(stand: Stand) -> Sample:
     """Beside jobs that wait in a queue which the worker does not serve."""
-    return _beside(stand, _waiting({"queue": "elsewhere"}))
+    return _beside(stand, _waiting({"queue": ELSEWHERE}))
 
 
 def beside_lower_priority(stand: Stand) -> Sample:
     """Beside jobs that wait in the same queue, behind the measured ones."""
     return _beside(stand, _waiting({"priority": -1}))
+
+
+def beside_unserved_task(stand: Stand) -> Sample:
+    """Behind jobs that wait in the same queue, of a task that no worker knows."""
+    return _beside(stand, _waiting({}, task="stranger"))
+
+
+def beside_paused_queue(stand: Stand) -> Sample:
+    """Beside jobs that wait in a paused queue which the worker serves, and asks first."""
+
+    def fill(site: Site, count: int) -> None:
+        with JobHost(site.database.url) as host:
+            host.queue(ELSEWHERE).pause()
+        _waiting({"queue": ELSEWHERE})(site, count)
+
+    return _beside(with_options(stand, "--queues", f"{ELSEWHERE}:100,default"), fill)
 
 
 def _beside(stand: Stand, fill: Callable[[Site, int], None]) -> Sample:
@@ -54,7 +78,12 @@ def _beside(stand: Stand, fill: Callable[[Site, int], None]) -> Sample:
     after = _alone(stand, load)
     alone = statistics.mean((before.rate, after.rate))
     return Sample(
-        values={"rate": beside.rate, "percent": 100 * beside.rate / alone},
+        values={
+            "rate": beside.rate,
+            "percent": 100 * beside.rate / alone,
+            "first": beside.first_seconds,
+            "first_alone": statistics.mean((before.first_seconds, after.first_seconds)),
+        },
         tally=before.tally + beside.tally + after.tally,
     )
 
@@ -64,16 +93,17 @@ def _alone(stand: Stand, load: Load) -> Drained:
         return drain(site, load)
 
 
-def _waiting(options: dict[str, Any]) -> Callable[[Site, int], None]:
+def _waiting(options: dict[str, Any], task: str = "rest") -> Callable[[Site, int], None]:
     def fill(site: Site, count: int) -> None:
-        site.produce(Order(way="bulk", task="rest", count=count, options=options))
+        site.produce(Order(way="bulk", task=task, count=count, options=options))
         _require(site, (count, 0))
 
     return fill
 
 
-def _finished(site: Site, count: int) -> None:
-    """Enqueue them really, let a worker run the first one, and finish the others at one stroke."""
+def finish(site: Site, count: int) -> None:
+    """So many finished jobs: enqueue them really, let a worker run the first one, and finish the
+    others at one stroke."""
     site.produce(Order(way="bulk", task="rest", count=1))
     [worker] = site.start_workers()
     site.wait_until(lambda: _held(site) == (0, 1), "the first job is done")

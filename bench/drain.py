@@ -1,8 +1,9 @@
 """Jobs that were enqueued before the workers started: jobs/s from the first start to the last."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from bench.cost import Reading
 from bench.order import Order
@@ -24,6 +25,8 @@ class Load:
     task: str = "note"
     workers: int = 1
     concurrency: int = 500
+    options: dict[str, Any] | None = None
+    """As for `Task.using`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +38,16 @@ class Drained:
         tally: What became of the jobs.
         steadiness: Rate of the last third of the starts, in percent of that of the first.
         costs: Of a job, by the keys of the figures.
+        enqueue_rate: Jobs/s of the producer, with no worker around.
+        first_seconds: From the start of the workers to the first job.
     """
 
     rate: float
     tally: Tally
     steadiness: float
     costs: dict[str, float]
+    enqueue_rate: float
+    first_seconds: float
 
 
 def drain_by_one_worker(stand: Stand) -> Sample:
@@ -72,9 +79,10 @@ def drain(site: Site, load: Load) -> Drained:
     the first sight of a start on, so that the workers' own start is not among them; but
     transactions are counted from their start to their end.
     """
-    site.produce(Order(way="bulk", task=load.task, count=load.jobs))
+    seconds = site.produce(Order(way="bulk", task=load.task, count=load.jobs, options=load.options))
     transactions = site.database.transactions()
     site.database.checkpoint()
+    began_ns = time.monotonic_ns()
     workers = site.start_workers(load.workers, concurrency=load.concurrency)
     site.wait_for_records(1)
     begin = Reading.take(site, workers)
@@ -90,6 +98,8 @@ def drain(site: Site, load: Load) -> Drained:
         tally=Tally.of(load.jobs, starts.seqs),
         steadiness=steadiness(starts.now_ns),
         costs=costs,
+        enqueue_rate=load.jobs / seconds,
+        first_seconds=(min(starts.now_ns) - began_ns) / 1e9,
     )
 
 

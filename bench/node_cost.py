@@ -1,8 +1,15 @@
-"""What a node costs: its memory, and the time in which it has a fresh worker at work."""
+"""What a node costs: its memory and that of the keepers between it and its workers, and the time
+in which it has a fresh worker at work.
+
+The workers themselves are not counted: they are there without a node too. Proportional is what the
+kernel tells of each process in /proc/PID/smaps, where a page that several processes share counts
+for its part in each; so these sizes may be added up.
+"""
 
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -11,7 +18,7 @@ import psutil
 
 from bench.nodes import Nodes, under_nodes
 from bench.order import Order
-from bench.processes import BenchError
+from bench.processes import BenchError, Process
 from bench.records import Kind, Record, Tally
 from bench.recovery import Death, Recovery
 from bench.sample import Sample
@@ -44,7 +51,7 @@ def node_memory_and_starts(stand: Stand) -> Sample:
         nodes.start(1)
         [node] = nodes.living
         time.sleep(SETTLE_SECONDS)
-        values = _memory(node.pid, "idle")
+        values = memory_of(nodes, node, "idle")
         count = JOBS_OF_A_LIFE * (restarts + 1)
         site.produce(Order(way="bulk", task="work", count=count))
         deaths: list[Death] = []
@@ -59,7 +66,7 @@ def node_memory_and_starts(stand: Stand) -> Sample:
             if (forked_ns := _forked_ns(worker)) is not None:
                 starts_ms.append((_first_start_ns(site, worker) - forked_ns) / 1e6)
         time.sleep(SETTLE_SECONDS)
-        values |= _memory(node.pid, "after")
+        values |= memory_of(nodes, node, "after")
         nodes.stop()
         recovery = Recovery.of(_records(site), deaths)
         waiting = site.waiting()
@@ -86,13 +93,21 @@ def _first_start_ns(site: Site, pid: int) -> int:
     return min(record.now_ns for record in site.ledger.read(Kind.START) if record.pid == pid)
 
 
-def _memory(pid: int, when: str) -> dict[str, float]:
-    """Resident and proportional size in MiB; the latter where the system tells it."""
-    process = psutil.Process(pid)
-    values = {f"rss_{when}": process.memory_info().rss / 2**20}
-    with suppress(AttributeError):
-        values[f"pss_{when}"] = process.memory_full_info().pss / 2**20
+def memory_of(nodes: Nodes, node: Process, when: str) -> dict[str, float]:
+    """Of the node, of its keepers, and of both; resident and proportional sizes in MiB, the latter
+    where the system tells them."""
+    own, keepers = [psutil.Process(node.pid)], nodes.keepers_of(node)
+    values: dict[str, float] = {}
+    for name, processes in (("", own), ("keepers_", keepers), ("whole_", own + keepers)):
+        values |= {f"{name}{key}_{when}": size for key, size in _sizes(processes).items()}
     return values
+
+
+def _sizes(processes: Sequence[psutil.Process]) -> dict[str, float]:
+    sizes = {"rss": sum(process.memory_info().rss for process in processes) / 2**20}
+    with suppress(AttributeError, psutil.AccessDenied):
+        sizes["pss"] = sum(process.memory_full_info().pss for process in processes) / 2**20
+    return sizes
 
 
 def _forked_ns(pid: int) -> int | None:

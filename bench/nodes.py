@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Final
 
 import psutil
@@ -63,6 +64,14 @@ class Nodes:
         known = self.workers()
         below = psutil.Process(node.pid).children(recursive=True)
         return [child for child in below if child.pid in known]
+
+    def keepers_of(self, node: Process) -> list[psutil.Process]:
+        """The processes between a node and its workers: one for each on Linux, none elsewhere."""
+        return [
+            above
+            for worker in self.workers_of(node)
+            for above in takewhile(lambda parent: parent.pid != node.pid, worker.parents())
+        ]
 
     def wait_until_whole(self, *, without: frozenset[int] = frozenset()) -> None:
         """Wait until all nodes have all their workers, and none of those `without` is left."""

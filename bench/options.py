@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.database import TITLES, StoreName
-from bench.table import FIGURES, GROUPS, Figure
+from bench.figure import Figure
+from bench.table import FIGURES, GROUPS
 
 PEERS: Final = ("pgqueuer", "huey")
 

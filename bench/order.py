@@ -27,6 +27,7 @@ class Order:
         first: Number of the first one.
         options: As for `Task.using`.
         gap_seconds: From the beginning of one call to that of the next; 0 for no pause.
+        within: Each call in a transaction of the producer's own, on its own connection.
     """
 
     way: Literal["one_by_one", "bulk"]
@@ -35,6 +36,7 @@ class Order:
     first: int = 0
     options: dict[str, Any] | None = None
     gap_seconds: float = 0.0
+    within: bool = False
 
     def to_text(self) -> str:
         """As JSON."""

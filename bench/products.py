@@ -55,6 +55,8 @@ class Jobhost:
     stores: Sequence[StoreName] = ("sqlite", "postgres")
     takes_many = True
     patience_seconds = STOP_SECONDS_MAX
+    app = "bench.tasks:host"
+    """Where its workers find their host."""
 
     def set_up(self, database: Database, environment: Mapping[str, str]) -> None:
         """Make its schema."""
@@ -68,7 +70,7 @@ class Jobhost:
     def workers(self, database: Database, count: int, concurrency: int) -> list[list[str]]:
         """One command for each."""
         options = ["--queues", "default", "--concurrency", str(concurrency), "--url", database.url]
-        return [[sys.executable, "-m", "jobhost", "worker", "bench.tasks:host", *options]] * count
+        return [[sys.executable, "-m", "jobhost", "worker", self.app, *options]] * count
 
     def waiting(self, database: Database) -> list[int]:
         """Numbers of the jobs that are ready."""

@@ -1,8 +1,9 @@
 """What really ran: one record for each start and each end of a job's body.
 
 A record is appended with one write(2) to a file of the process, so it survives a kill of the
-process in the next instant, and costs some microseconds. Standard library only: the peers'
-programs use it too.
+process in the next instant, and costs some microseconds. A program that is no Python appends one
+byte to a file of the job's instead: the file's last change tells when. Standard library only: the
+peers' programs use it too.
 """
 
 import os
@@ -23,6 +24,11 @@ CLOCK_MONOTONIC, which all processes of a machine share."""
 
 RECORDS_VARIABLE: Final = "BENCH_RECORDS"
 """Environment variable of a worker: the folder for its records."""
+
+
+def mark_of(folder: str | Path, seq: int) -> Path:
+    """The file to which a program appends one byte when it runs for this job."""
+    return Path(folder) / f"{seq}.mark"
 
 
 class Kind(IntEnum):
@@ -74,7 +80,8 @@ class Ledger:
         self._folder = folder
 
     def __len__(self) -> int:
-        return sum(file.stat().st_size for file in self._folder.glob("*.rec")) // RECORD.size
+        records = sum(file.stat().st_size for file in self._folder.glob("*.rec")) // RECORD.size
+        return records + sum(file.stat().st_size for file in self._folder.glob("*.mark"))
 
     def read(self, kind: Kind) -> list[Record]:
         """The records of one kind, in no order between processes."""
@@ -87,7 +94,7 @@ class Ledger:
         return [record for record in found if record.kind == kind]
 
     def starts(self) -> "Starts":
-        """All starts, without an object for each: there may be a million."""
+        """All starts, those of programs too, without an object for each: there may be a million."""
         starts = Starts()
         for file in self._folder.glob("*.rec"):
             content = file.read_bytes()
@@ -95,12 +102,20 @@ class Ledger:
             is_start = [kind == Kind.START for kind in fields[0::4]]
             for found, column in enumerate((starts.seqs, starts.sent_ns, starts.now_ns), 1):
                 column.extend(compress(fields[found::4], is_start))
+        since_epoch_ns = time.time_ns() - time.monotonic_ns()
+        for mark in self._folder.glob("*.mark"):
+            status = mark.stat()
+            for _ in range(status.st_size):
+                starts.seqs.append(int(mark.stem))
+                starts.sent_ns.append(0)
+                starts.now_ns.append(status.st_mtime_ns - since_epoch_ns)
         return starts
 
     def clear(self) -> None:
         """Forget all records; processes go on writing new ones."""
-        for file in self._folder.glob("*.rec"):
-            os.truncate(file, 0)
+        for pattern in ("*.rec", "*.mark"):
+            for file in self._folder.glob(pattern):
+                os.truncate(file, 0)
 
 
 @dataclass(frozen=True, slots=True)

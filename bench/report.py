@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.database import TITLES, StoreName
+from bench.figure import Row
 from bench.machine import Machine
 from bench.processes import BenchError
 from bench.records import Tally
 from bench.result import Result
-from bench.table import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

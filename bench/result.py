@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.figure import Figure, Row
 from bench.processes import BenchError, SkippedError
 from bench.records import Tally
 from bench.sample import Sample
 from bench.stand import Stand
-from bench.table import Figure, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

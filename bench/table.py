@@ -4,7 +4,6 @@ The goals are for the default durability on two cores shared by producers, worke
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from bench import (
@@ -13,6 +12,7 @@ from bench import (
     drain,
     enqueue,
     executors,
+    features,
     idle,
     kill,
     latency,
@@ -22,58 +22,8 @@ from bench import (
     snapshot,
 )
 from bench.database import StoreName
+from bench.figure import NO_GOAL, Figure, Row
 from bench.stand import Measure
-
-NO_GOAL: Final = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the result: a value of the figure.
-
-    Args:
-        key: Of the value in a sample.
-        title: What it is, with its unit.
-        goals: jobhost's goal on each store, in words.
-        digits: Behind the point.
-        stores: Where there is such a value.
-    """
-
-    key: str
-    title: str
-    goals: Mapping[StoreName, str] = field(default_factory=dict)
-    digits: int = 0
-    stores: tuple[StoreName, ...] = ("sqlite", "postgres")
-
-    def goal(self, store: StoreName) -> str:
-        """On this store."""
-        return self.goals.get(store, NO_GOAL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One measurement and the rows that it fills.
-
-    Args:
-        name: As on the command line.
-        measure: One run of it.
-        rows: Its lines.
-        stores: On which it is taken.
-        peers: Whether other job queues are measured as well: those with a call for many jobs,
-            if it is about that.
-        many: Whether it is about such a call.
-        runs: Its own number of runs; default: what the command line says.
-        long: Whether it is left out unless asked for.
-    """
-
-    name: str
-    measure: Measure
-    rows: tuple[Row, ...]
-    stores: tuple[StoreName, ...] = ("sqlite", "postgres")
-    peers: bool = False
-    many: bool = False
-    runs: int | None = None
-    long: bool = False
 
 
 def _goals(sqlite: str = NO_GOAL, postgres: str = NO_GOAL) -> Mapping[StoreName, str]:
@@ -103,6 +53,8 @@ def _beside(others: str, measure: Measure, title: str) -> Figure:
         rows=(
             _rate(f"drain, 1 worker, {title}"),
             _percent("an empty store", ">= 80", ">= 80"),
+            _row("first", "  start of the worker to the first job, s", {}, digits=2),
+            _row("first_alone", "  the same in an empty store, s", {}, digits=2),
         ),
     )
 
@@ -126,6 +78,17 @@ def _recovery(
     )
 
 
+def _node_memory(key: str, when: str) -> tuple[Row, ...]:
+    """Of a node with one worker, which is not in it."""
+    return (
+        _row(f"rss_{key}", f"memory of a node, {when}, resident, MiB", {}, digits=1),
+        _row(f"pss_{key}", "  proportional", {}, digits=1),
+        _row(f"keepers_rss_{key}", "  keeper of its worker, resident", {}, digits=1),
+        _row(f"keepers_pss_{key}", "  keeper of its worker, proportional", {}, digits=1),
+        _row(f"whole_pss_{key}", "  node and keeper together, proportional", {}, digits=1),
+    )
+
+
 _RECOVERY: Final = (
     _recovery(
         "recovery-worker",
@@ -137,7 +100,7 @@ _RECOVERY: Final = (
     _recovery(
         "recovery-backlog",
         deaths.kill_workers_before_backlog,
-        f"the same before 1,000,000 waiting, all slots taken, {deaths.WORKER_KILLS} times",
+        f"kill -9 of a worker under a node before 1,000,000 waiting, {deaths.WORKER_KILLS} times",
         goal="<= 0.25",
         slots=deaths.BUSY_SLOTS,
     ),
@@ -158,10 +121,8 @@ _RECOVERY: Final = (
         measure=node_cost.node_memory_and_starts,
         rows=(
             _row("start", "worker under a node, fork to first job, median, ms", {}),
-            _row("rss_idle", "memory of a node, resident, idle, MiB", {}, digits=1),
-            _row("pss_idle", "  proportional", {}, digits=1),
-            _row("rss_after", f"  resident, after {node_cost.RESTARTS} restarts", {}, digits=1),
-            _row("pss_after", "  proportional, then", {}, digits=1),
+            *_node_memory("idle", "idle"),
+            *_node_memory("after", f"after {node_cost.RESTARTS} restarts"),
         ),
         runs=1,
         long=True,
@@ -286,6 +247,10 @@ FIGURES: Final = (
     ),
     _beside("finished", ballast.beside_finished, "1,000,000 finished"),
     _beside("other-queue", ballast.beside_other_queue, "1,000,000 waiting in another queue"),
+    _beside(
+        "unserved-task", ballast.beside_unserved_task, "1,000,000 of an unserved task in front"
+    ),
+    _beside("paused-queue", ballast.beside_paused_queue, "1,000,000 in a paused queue of its own"),
     _beside("lower-priority", ballast.beside_lower_priority, "1,000,000 waiting at lower priority"),
     Figure(
         name="snapshot",
@@ -322,9 +287,12 @@ FIGURES: Final = (
         runs=kill.KILLS,
     ),
     *_RECOVERY,
+    *features.FIGURES,
 )
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "features": tuple(figure.name for figure in features.FIGURES),
+    "unserved": ("beside-other-queue", "beside-unserved-task", "beside-paused-queue"),
     "recovery": tuple(figure.name for figure in _RECOVERY),
 }
 """Figures that the command line takes by one name."""

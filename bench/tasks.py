@@ -1,15 +1,21 @@
 """The host of the measured workers, and the tasks they run."""
 
 import asyncio
+import logging
 import os
+from typing import Final
 
 from bench.records import RECORDS_VARIABLE, Kind, Pen
-from jobhost import JobHost
+from jobhost import JobHost, current_job
+
+REPORTS: Final = 100
+"""Times that a job of `note_often` says how far it has come."""
 
 host = JobHost()
 """Its store's address comes from outside: a worker has --url, a producer its order."""
 
 _pen = Pen(os.environ.get(RECORDS_VARIABLE))
+_log = logging.getLogger(__name__)
 
 
 @host.task
@@ -52,6 +58,67 @@ async def stint(seq: int, sent_ns: int, pad: str) -> None:
 def note_apart(seq: int, sent_ns: int, pad: str) -> None:
     """The same as `note_plain` in a process of its jobs."""
     _pen.write(Kind.START, seq, sent_ns)
+
+
+@host.task(idempotency_key="call-{seq}")
+async def note_idempotent(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, each call with a key of its own."""
+    _pen.write(Kind.START, seq, sent_ns)
+
+
+@host.task(unique="thing-{seq}")
+async def note_unique(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, each job with a unique key."""
+    _pen.write(Kind.START, seq, sent_ns)
+
+
+@host.task(stalled_after="1m")
+async def note_alive(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, with a sign of life."""
+    _pen.write(Kind.START, seq, sent_ns)
+    current_job().heartbeat()
+
+
+@host.task
+async def note_progress(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, and says once how far it has come."""
+    _pen.write(Kind.START, seq, sent_ns)
+    current_job().progress(1, 1)
+
+
+@host.task
+async def note_often(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, and says time and again how far it has come."""
+    _pen.write(Kind.START, seq, sent_ns)
+    job = current_job()
+    for done in range(REPORTS):
+        job.progress(done + 1, REPORTS)
+
+
+@host.task
+async def note_log(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, and logs one line."""
+    _pen.write(Kind.START, seq, sent_ns)
+    _log.info("job %d", seq)
+
+
+@host.task
+async def note_checkpoint(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, and keeps a state."""
+    _pen.write(Kind.START, seq, sent_ns)
+    await current_job().acheckpoint({"seq": seq})
+
+
+@host.task
+async def note_completion(seq: int, sent_ns: int, pad: str) -> None:
+    """The same as `note`, and completes in a transaction of its own."""
+    _pen.write(Kind.START, seq, sent_ns)
+    async with current_job().transaction():
+        pass
+
+
+mark = host.command("mark", ["sh", "-c", 'echo >> "$1"', "sh", "{file}"])
+"""A program as small as they come; its record is a file, see `records.mark_of`."""
 
 
 @host.task

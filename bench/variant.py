@@ -12,10 +12,12 @@ class JobhostWith(Jobhost):
 
     Args:
         options: Words of the command line.
+        app: Where they find their host; None for the usual one.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, app: str | None = None) -> None:
         self._options = options
+        self.app = app or Jobhost.app
 
     def workers(self, database: Database, count: int, concurrency: int) -> list[list[str]]:
         """One command for each."""
@@ -23,6 +25,6 @@ class JobhostWith(Jobhost):
         return [[*command, *self._options] for command in plain]
 
 
-def with_options(stand: Stand, *options: str) -> Stand:
-    """The same stand, whose workers have more options."""
-    return replace(stand, product=JobhostWith(*options))
+def with_options(stand: Stand, *options: str, app: str | None = None) -> Stand:
+    """The same stand, whose workers have more options, or another host."""
+    return replace(stand, product=JobhostWith(*options, app=app))

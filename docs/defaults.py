@@ -9,10 +9,11 @@ from dataclasses import MISSING, fields
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from jobhost import zones
 from jobhost.cli.worker import worker
 from jobhost.durations import format_seconds
 from jobhost.host import accepting, capacity, command, items
-from jobhost.hosting import poison, slots, watch
+from jobhost.hosting import poison, slots, standstill
 from jobhost.jobs import key_options, keys, options, outcomes, payload, retries
 from jobhost.jobs.options import Resolved
 from jobhost.jobs.retention import Retention
@@ -153,6 +154,9 @@ PARTS: Final[dict[str, list[Default]]] = {
             "about as long as a person waits for an answer",
         ),
         Default("`objective`", "none", "only who promised something can break it"),
+        Default("`hours`", "at any time", "most work is wanted at once"),
+        Default("`zone`", zones.DEFAULT_ZONE, "the same everywhere, and no hour comes twice"),
+        Default("`raise_priority_after`", NEVER, "a priority means what was said"),
         Default("look at objectives", timedelta(seconds=objectives.LOOK_SECONDS), "costs a query"),
     ],
     "Enqueue": [
@@ -239,7 +243,7 @@ PARTS: Final[dict[str, list[Default]]] = {
         ),
         Default(
             "stopped in the middle of a write on SQLite",
-            timedelta(seconds=watch.HELD_UP_SECONDS),
+            timedelta(seconds=standstill.HELD_UP_SECONDS),
             "until it is killed everybody else waits",
         ),
         Default("proofs until a task is set aside", poison.PROOFS, "as many as kill one job"),

@@ -299,7 +299,7 @@ def _command(path: str, command: Any) -> Iterator[str]:
     yield from (f"## {path}", "", "```", f"{usage} [options]", "```", "", about, "")
     if arguments or options:
         yield from ("| | meaning | default |", "|---|---|---|")
-        yield from (f"| `{item.metavar}` | {_cell(item.help)} | |" for item in arguments)
+        yield from (_argument(item) for item in arguments)
         yield from (_option(item) for item in options)
         yield ""
     if examples:
@@ -308,6 +308,11 @@ def _command(path: str, command: Any) -> Iterator[str]:
 
 def _is_option(parameter: Any) -> bool:
     return bool(parameter.opts[0].startswith("-"))
+
+
+def _argument(argument: Any) -> str:
+    told = f"`{argument.default}`" if isinstance(argument.default, str) else ""
+    return f"| `{argument.metavar}` | {_cell(argument.help)} | {told} |"
 
 
 def _option(option: Any) -> str:

@@ -47,6 +47,7 @@ CHAOS = (
     "hosting/test_node_*.py",
     "hosting/test_process_*.py",
     "hosting/test_descendants.py",
+    "worker/test_kills_of_a_mixed_load.py",
 )
 """Tests that start, kill and freeze whole programs, those of the pages included: `make check` runs
 them, so that `make test` is done within minutes."""

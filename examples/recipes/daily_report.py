@@ -1,6 +1,6 @@
 """The daily report of a shop: `jobhost worker daily_report:host` writes it, cron or a timer asks.
 
-It reads the orders of the day before, writes a CSV file, and has a program compress that, in a job
+It reads the sales of the day before, writes a CSV file, and has a program compress that, in a job
 of its own. All of it follows from the day: made twice, it is the same.
 """
 
@@ -18,8 +18,8 @@ shop = Path(os.environ.get("SHOP_DB", "shop.db")).resolve()
 reports = Path(os.environ.get("REPORTS", "reports")).resolve()
 
 SALES = """
-    SELECT product, count(*), sum(cents) FROM orders
-    WHERE date(placed_at) = ? GROUP BY product ORDER BY product
+    SELECT product, count(*), sum(cents) FROM sales
+    WHERE date(sold_at) = ? GROUP BY product ORDER BY product
 """
 
 compress = host.command("compress", ["gzip", "--force", "--keep", "--", "{file}"], timeout="10m")
@@ -38,7 +38,7 @@ def report(today: date) -> Path:
     unfinished = target.with_name(f"{job.id}-{job.epoch}.unfinished")  # of this delivery alone
     with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("product", "orders", "cents"))
+        writer.writerow(("product", "sales", "cents"))
         writer.writerows(sales)
     unfinished.replace(target)
     # A delivery that comes after one which was killed here asks again, under the same key.

@@ -72,5 +72,7 @@ def app(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[by
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python thumbnails.py FOLDER")
     pictures = sorted(path for path in Path(sys.argv[1]).resolve().iterdir() if path.is_file())
     print(len(thumbnail.enqueue_many([(picture,) for picture in pictures])), "jobs")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from jobhost.host.command import CommandTask
     from jobhost.host.dead import DeadLetters
+    from jobhost.host.exit_codes import ExitCodes
     from jobhost.host.job import Job
     from jobhost.host.past import Upgrade
     from jobhost.host.queue import Queue
@@ -181,6 +182,7 @@ class JobHost:
         env: Mapping[str, str] | None = None,
         cwd: "str | PathLike[str] | None" = None,
         output_bytes: int | None = None,
+        exit_codes: "ExitCodes | None" = None,
         aliases: Iterable[str] = (),
         **options: "Unpack[CallOptions]",
     ) -> "CommandTask":
@@ -196,6 +198,8 @@ class JobHost:
             env: Variables beside the few that are handed on, such as PATH and HOME.
             cwd: The folder to run it in. Default: the worker's.
             output_bytes: How much of the end of stdout, and of stderr, is kept. Default 64 KiB.
+            exit_codes: What exit codes from 1 to 255 mean that are no plain failure: "succeeded",
+                or what a task may raise, such as `{1: "succeeded", 75: Snooze("5m")}`.
             aliases: Former names, as of `task`.
             options: See `Options`.
 
@@ -206,7 +210,14 @@ class JobHost:
         from jobhost.host.task import call_options
 
         task = CommandTask(
-            Command(name, arguments, env=env, cwd=cwd, output_bytes=output_bytes),
+            Command(
+                name,
+                arguments,
+                env=env,
+                cwd=cwd,
+                output_bytes=output_bytes,
+                exit_codes=exit_codes,
+            ),
             options=call_options(options),
             wiring=self._wiring,
             past=check_past(name, aliases, 1, None),
@@ -214,7 +225,7 @@ class JobHost:
         self._registry.add(task)
         return task
 
-    def queue(
+    def queue(  # noqa: PLR0913 - settings, all keyword-only
         self,
         name: str,
         *,
@@ -222,6 +233,9 @@ class JobHost:
         capacity: int | None = None,
         when_full: str | None = None,
         wait: "timedelta | str | None" = None,
+        raise_priority_after: "timedelta | str | None" = None,
+        hours: str | None = None,
+        zone: str | None = None,
         **options: "Unpack[CallOptions]",
     ) -> "Queue":
         """A queue, to pause, resume, set or look at; and what this program says of it.
@@ -236,9 +250,13 @@ class JobHost:
             when_full: What an enqueue into a full queue comes to: "reject", "wait" or
                 "drop_oldest".
             wait: The longest wait of such an enqueue, with "wait".
+            raise_priority_after: A job that has waited for so long gets the next higher priority
+                in use, and so on.
+            hours: When its jobs may start, such as "mon-fri 22:00-06:00"; outside them none does.
+            zone: IANA name of the time zone whose clocks these hours go by; UTC unless given.
             options: Of its jobs, from this program; task and call win over them. See `Options`.
 
-        The first four are settings of the store: a worker of this program stores those that are
+        The first seven are settings of the store: a worker of this program stores those that are
         given when it starts. Until then, and without a worker, `Queue.set` stores them at once.
 
         Raises InvalidOption.
@@ -251,7 +269,8 @@ class JobHost:
             raise InvalidOption("a queue's options cannot name a queue")
         queue = Queue(name, self._wiring)
         given = {
-            "objective": objective, "capacity": capacity, "when_full": when_full, "wait": wait
+            "objective": objective, "capacity": capacity, "when_full": when_full, "wait": wait,
+            "raise_priority_after": raise_priority_after, "hours": hours, "zone": zone,
         }  # fmt: skip
         settings = stored_changes({key: said for key, said in given.items() if said is not None})
         if options:
@@ -308,7 +327,8 @@ class JobHost:
         Raises InvalidOption for a state that does not exist, for what is no name of a queue or
         task, or a limit out of range.
         """
-        from jobhost.store.plans.look import Filter, list_jobs
+        from jobhost.store.plan import drive
+        from jobhost.store.plans.look import Filter, list_with_progress
 
         wanted = Filter(
             state=None if state is None else _state(state),
@@ -316,14 +336,16 @@ class JobHost:
             task=None if task is None else check_name(task, "task"),
             limit=limit,
         )
-        return self.store.read(lambda: list_jobs(wanted)).jobs
+        return drive(self.store.read, list_with_progress(wanted)).jobs
 
     def nodes(self, *, gone: bool = False) -> "list[NodeRecord]":
         """Nodes and workers that have not ended, each node before its workers; with `gone` also
         those that ended within the last day."""
-        from jobhost.store.plans.look_nodes import list_nodes
+        from jobhost.store.plan import drive
+        from jobhost.store.plans.look_nodes import nodes_and_deaths
 
-        return self.store.read(lambda: list_nodes(gone=gone))
+        store = self.store
+        return drive(store.read, nodes_and_deaths(store.dead_nodes(), gone=gone))
 
     @property
     def dead(self) -> "DeadLetters":
@@ -353,6 +375,11 @@ class JobHost:
 
             self._url = Settings().url
         return self._url
+
+    @property
+    def retention(self) -> Retention:
+        """How long jobs that have ended are kept."""
+        return self._wiring.retention
 
     @property
     def store(self) -> "Store":

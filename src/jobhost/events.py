@@ -204,6 +204,23 @@ class QueueInTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrioritiesRaised:
+    """So many jobs of this queue have waited for its age, and have a higher priority now."""
+
+    queue: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoursUnreadable:
+    """The opening hours of this queue cannot be read by this worker, so that it can only keep the
+    queue closed until another one opens it. Told once by each worker that cannot."""
+
+    queue: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFilling:
     """This queue has reached four fifths of its capacity. Told once, by one worker for all;
     `QueueHasRoom` tells the end."""

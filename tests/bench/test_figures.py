@@ -5,13 +5,22 @@ from collections.abc import Iterator
 import pytest
 from postgres_server import server_url
 
+from bench.figure import Figure
 from bench.postgres import Server, postgres_server
 from bench.processes import SkippedError
 from bench.products import Jobhost
 from bench.stand import Stand
-from bench.table import FIGURES, Figure
+from bench.table import FIGURES
 
-CHOSEN = ("drain-2", "enqueue-bulk", "latency", "beside-finished", "snapshot-long")
+CHOSEN = (
+    "drain-2",
+    "enqueue-bulk",
+    "latency",
+    "beside-finished",
+    "beside-unserved-task",
+    "beside-paused-queue",
+    "snapshot-long",
+)
 
 
 @pytest.fixture(scope="module")

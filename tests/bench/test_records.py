@@ -1,9 +1,12 @@
 """Losses and duplicates are counted from what the jobs wrote."""
 
+import time
 from pathlib import Path
 
 from bench.drain import steadiness
-from bench.records import Kind, Ledger, Pen, Tally
+from bench.records import Kind, Ledger, Pen, Tally, mark_of
+
+TICK_NS = 100_000_000
 
 
 def test_a_job_that_never_started_is_lost_and_a_second_start_is_a_duplicate() -> None:
@@ -43,6 +46,24 @@ def test_a_process_goes_on_writing_after_its_records_were_forgotten(tmp_path: Pa
     pen.write(Kind.START, 2, 1)
 
     assert list(ledger.starts().seqs) == [2]
+
+
+def test_a_program_leaves_a_byte_for_each_start_and_the_file_tells_when(tmp_path: Path) -> None:
+    before_ns = time.monotonic_ns()
+    Pen(str(tmp_path)).write(Kind.START, 1, 10)
+    for seq in (4, 4, 5):
+        with mark_of(tmp_path, seq).open("ab") as mark:
+            mark.write(b"\n")
+    ledger = Ledger(tmp_path)
+
+    starts = ledger.starts()
+
+    assert len(ledger) == 4
+    assert sorted(starts.seqs) == [1, 4, 4, 5]
+    # The kernel's clock of files goes by ticks.
+    assert all(before_ns - TICK_NS <= now_ns <= time.monotonic_ns() for now_ns in starts.now_ns)
+    ledger.clear()
+    assert (len(ledger), len(ledger.starts().seqs)) == (0, 0)
 
 
 def test_a_start_of_a_job_from_another_round_hides_no_loss() -> None:

@@ -1,5 +1,6 @@
 """Each figure of recovery can be measured on both stores; tiny, so its values mean nothing."""
 
+import sys
 from collections.abc import Iterator
 
 import psutil
@@ -7,6 +8,7 @@ import pytest
 from postgres_server import server_url
 
 from bench.database import Databases
+from bench.node_cost import memory_of
 from bench.nodes import Nodes, lives, under_nodes
 from bench.options import read_options
 from bench.postgres import postgres_server
@@ -55,6 +57,7 @@ def _check(databases: Databases, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOTH)
+@pytest.mark.requirement("R-PART-7")
 def test_a_figure_of_recovery_fills_its_rows_and_loses_nothing(
     databases: Databases, name: str
 ) -> None:
@@ -78,6 +81,25 @@ def test_a_buried_node_leaves_no_worker_behind() -> None:
         assert len(workers) == 2
         assert not any(lives(worker) for worker in workers)
         assert nodes.living == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no keepers")
+def test_a_keeper_stands_between_a_node_and_each_worker_and_is_counted_apart() -> None:
+    with under_nodes(_tiny(SqliteFiles()), processes=2).new_site() as site:
+        nodes = Nodes(site, processes=2, concurrency=1)
+        nodes.start(1)
+        [node] = nodes.living
+
+        keepers = nodes.keepers_of(node)
+        memory = memory_of(nodes, node, "idle")
+        parents = {worker.ppid() for worker in nodes.workers_of(node)}
+        nodes.stop()
+
+    assert {keeper.pid for keeper in keepers} == parents
+    assert (len(keepers), len(parents)) == (2, 2)
+    parts = memory["pss_idle"] + memory["keepers_pss_idle"]
+    assert 0 < memory["keepers_pss_idle"] < memory["whole_pss_idle"]
+    assert memory["whole_pss_idle"] == pytest.approx(parts, rel=0.2)
 
 
 def test_all_figures_of_recovery_have_one_name_on_the_command_line() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.figure import Figure, Row
 from bench.machine import Machine
 from bench.peers.huey_peer import Huey
 from bench.peers.install import Installer
@@ -16,7 +17,6 @@ from bench.result import Result
 from bench.sample import Sample
 from bench.sqlite import SqliteFiles
 from bench.stand import Stand
-from bench.table import Figure, Row
 
 MACHINE = Machine(
     cpus=2, python="3", sqlite="3", jobhost="0", fsync_ms=0.1, load_before=0, load_after=1

@@ -33,6 +33,16 @@ def test_dead_letters_are_listed_grouped_and_shown(call: Call, letters: list[str
     assert call("dead", "list", "--error", "KeyError").err == "jobhost: no such dead letters\n"
 
 
+def test_a_limit_holds_for_groups_too(call: Call, letters: list[str]) -> None:
+    assert (
+        len(json.loads(call("dead", "list", "--group", "--limit", "1", "--json").out)["groups"])
+        == 1
+    )
+    page = call("dead", "list", "--group", "--limit", "1")
+    assert (len(page.out.splitlines()), "there are more groups" in page.err) == (2, True)
+    assert call("dead", "list", "--group", "--limit", "2").err == ""
+
+
 @pytest.mark.requirement("R-MSG-12")
 def test_a_dry_run_only_counts_and_a_filter_sends_only_its_own_back(
     call: Call, shop: Shop, letters: list[str]
@@ -65,7 +75,8 @@ def test_a_purge_wants_to_be_sure(call: Call, shop: Shop, letters: list[str]) ->
         ("dead redrive --all --rate fast", "rate must be such as '10/s'"),
         ("dead redrive --all --rate 0/s", "rate must be such as '10/s'"),
         ("dead list --since never", "--since"),
-        ("dead list --until 2030-01-31T09:00:00", "must have an offset"),
+        ("dead list --until 2030-01-31T09:00:00", "a date and time with an offset"),
+        ("dead list --since yesterday", "--since must be a time ago, such as 2h, or a date"),
     ],
 )
 def test_wrong_use_is_told_in_one_sentence(call: Call, command: str, said: str) -> None:

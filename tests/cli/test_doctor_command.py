@@ -75,6 +75,18 @@ def test_a_store_that_is_not_there_ends_with_3(call: Call, shop: Shop) -> None:
     assert not (shop.folder / "shop.db").exists()
 
 
+@pytest.mark.usefixtures("disk")
+def test_a_store_that_cannot_be_used_is_diagnosed_all_the_same(call: Call, shop: Shop) -> None:
+    call("migrate")
+    (shop.folder / "shop.db-wal").mkdir()
+    assert call("jobs", "list").code == 3
+    done = call("doctor", "--json")
+    assert (done.code, done.err) == (7, "")
+    worst = json.loads(done.out)["findings"][-1]
+    assert (worst["check"], worst["level"]) == ("file", "problem")
+    assert "cannot be opened" in worst["sentence"]
+
+
 @pytest.fixture
 def schema() -> str:
     return new_schema()

@@ -2,37 +2,34 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from commands import Call
+from typer.main import get_command
 
 import jobhost
 from jobhost import errors
 from jobhost.cli.exits import MEANINGS, Exit, exit_of, table
-from jobhost.cli.main import execute
+from jobhost.cli.main import app, execute
 from jobhost.worker.config import WorkerConfig
 from jobhost.worker.worker import EXIT_AT_ONCE
 
-COMMANDS = [
-    "migrate",
-    "worker",
-    "enqueue",
-    "run",
-    "init",
-    "top",
-    "doctor",
-    "roles",
-    "jobs list",
-    "jobs show",
-    "jobs cancel",
-    "jobs redrive",
-    "jobs purge",
-    "jobs peek",
-    "jobs explain",
-    "dead list",
-    "dead redrive",
-    "dead purge",
-]
+
+def _paths(command: Any, path: str = "") -> Iterator[str]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path
+    for name, one in (inner or {}).items():
+        yield from _paths(one, f"{path} {name}".strip())
+
+
+COMMANDS = sorted(_paths(get_command(app)))
+
+
+def test_the_commands_are_found() -> None:
+    assert {"init", "jobs explain", "queues set", "dead purge", "nodes drain"} < set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

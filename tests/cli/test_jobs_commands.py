@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from commands import GUARD_SECONDS, Call, Shop
+from commands import until as wait_until
+
+from jobhost import current_job
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31mred\u202e [bold]loud[/bold]"
 
@@ -122,6 +126,49 @@ def test_show_as_json_tells_everything(shop: Shop, call: Call) -> None:
     assert shown["options"]["retry"]["max_attempts"] == 1
     assert (attempt["outcome"], attempt["error"]["message"]) == ("failed", "it fell over")
     assert "raise ValueError(text)" in attempt["error"]["traceback"]
+
+
+def test_show_tells_the_keys_of_a_job(shop: Shop, call: Call) -> None:
+    shop.host.migrate()
+    add = shop.host.task(name="add", unique="sum-{a}")(lambda a: a)
+    job = add.using(idempotency_key="request 7", idempotency_window="1h").enqueue(1)
+    shown = call("jobs", "show", str(job.id)).out
+    until = job.status().created_at + timedelta(hours=1)
+    assert "sum-1, taken until its end" in shown
+    assert f"request 7, for repeats until {until:%Y-%m-%d %H:%M:%S}Z" in shown
+    plain = json.loads(call("jobs", "show", str(job.id), "--json").out)
+    assert (plain["unique_key"], plain["unique_until"]) == ("sum-1", "end")
+    assert plain["idempotency_key"] == "request 7"
+    assert datetime.fromisoformat(plain["idempotency_until"]) == until
+
+
+def test_show_says_nothing_of_keys_that_a_job_has_not(shop: Shop, call: Call) -> None:
+    job_id = shop.enqueue("add", "[1]")
+    assert " key" not in call("jobs", "show", job_id).out
+    plain = json.loads(call("jobs", "show", job_id, "--json").out)
+    assert plain["unique_key"] is plain["idempotency_key"] is plain["idempotency_until"] is None
+
+
+def test_a_listing_has_the_progress_of_jobs_that_run(shop: Shop, call: Call) -> None:
+    shop.host.migrate()
+    go = threading.Event()
+
+    @shop.host.task
+    def convert() -> None:
+        current_job().progress(412, 1000)
+        go.wait()
+
+    job = convert.enqueue()
+    with shop.host.worker():
+        wait_until(lambda: job.status().progress)
+        head, row = call("jobs", "list").out.splitlines()
+        (plain,) = json.loads(call("jobs", "list", "--state", "running", "--json").out)["jobs"]
+        go.set()
+        job.result("1m")
+    assert head.split() == ["id", "state", "task", "queue", "created", "progress", "reason"]
+    assert row.endswith("412/1,000 41 %")
+    assert plain["progress"]["done"] == 412
+    assert "%" not in call("jobs", "list").out, "it has ended"
 
 
 def test_what_a_job_brought_along_never_steers_the_terminal(shop: Shop, call: Call) -> None:

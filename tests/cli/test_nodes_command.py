@@ -1,6 +1,7 @@
 """`jobhost nodes list | show | drain`."""
 
 import json
+import signal
 from datetime import timedelta
 
 import pytest
@@ -246,6 +247,46 @@ def test_a_drain_of_nobody_says_so(call: Call) -> None:
     call("migrate")
     done = call("nodes", "drain", "--all", "--wait")
     assert (done.code, done.out, done.err) == (0, "", "jobhost: no node or worker runs\n")
+
+
+def test_a_drain_as_json_names_who_was_asked_who_was_refused_and_who_has_ended(
+    shop: Shop, call: Call
+) -> None:
+    node = enter(shop, 1, kind=Kind.NODE)
+    worker = enter(shop, 2, supervisor=node)
+    asked = [{"number": node, "worker": "web1:1"}]
+
+    done = call("nodes", "drain", str(node), str(worker), "--json")
+    told = json.loads(done.out)
+    assert done.code == 2
+    assert (told["asked"], told["ended"]) == (asked, [])
+    [refused] = told["refused"]
+    assert refused["number"] == worker
+    assert f"is a worker of node {node}" in refused["reason"]
+
+    done = call("nodes", "drain", str(node), "--wait", "--timeout", "0s", "--json")
+    assert done.code == 6
+    assert json.loads(done.out) == {"asked": asked, "refused": [], "ended": []}
+
+
+def test_a_drain_of_a_living_worker_as_json_says_that_it_has_ended(shop: Shop, call: Call) -> None:
+    shop.host.migrate()
+    running = shop.start("worker", "shop:host", "--lease", LEASE)
+    node = until(lambda: living(shop, "worker"))
+    done = call("nodes", "drain", "--all", "--wait", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["ended"] == [{"number": node.number, "reason": "stopped"}]
+    assert running.wait().code == 0
+
+
+def test_a_worker_tells_its_memory_and_load_when_it_enters(shop: Shop) -> None:
+    shop.host.migrate()
+    running = shop.start("worker", "shop:host", "--lease", "10m")
+    node = until(lambda: living(shop, "worker"))
+    assert node.vitals.memory_bytes > 1_000_000
+    assert len(node.vitals.load) == 3
+    running.signal(signal.SIGTERM)
+    assert running.wait().code == 0
 
 
 def test_a_wait_that_is_over_ends_with_6(shop: Shop, call: Call) -> None:

@@ -1,17 +1,21 @@
 """`jobhost queues list | show | pause | resume | set`."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from commands import Call, Shop
 
+from jobhost.store.plan import Statement
 from jobhost.store.plans import queue_stats
 
 KEYS = {
     "name", "served", "paused_at", "pause_reason", "capacity", "when_full", "wait_seconds",
     "expires_seconds", "dropped", "objective_seconds", "depth", "depth_error", "running",
     "oldest_seconds", "oldest_seconds_at_most", "accepted_per_second", "started_per_second",
-    "succeeded_per_second", "failed_per_second", "late", "fullness", "priorities",
+    "succeeded_per_second", "failed_per_second", "late", "fullness", "priorities", "hours", "zone",
+    "open", "changes_at", "raise_priority_after_seconds",
 }  # fmt: skip
 
 
@@ -84,6 +88,79 @@ def test_a_pause_is_seen_and_ended(stocked: Shop, call: Call) -> None:
     assert call("queues", "resume", "default").out == "default goes on\n"
     assert call("queues", "resume", "default").out == "default was not paused\n"
     assert "paused" not in call("jobs", "show", str(job.id)).err
+
+
+def closed_now() -> str:
+    """Hours that do not come for a while, whenever this runs."""
+    soon = datetime.now(UTC) + timedelta(hours=6)
+    return f"{soon:%H}:00-{soon:%H}:59"
+
+
+@pytest.mark.requirement("R-PART-5")
+def test_hours_are_set_and_shown_with_the_next_change(stocked: Shop, call: Call) -> None:
+    hours = closed_now()
+    done = call("queues", "set", "default", "--hours", hours, "--zone", "UTC", "--json")
+    found = json.loads(done.out)
+    assert (found["hours"], found["zone"], found["open"]) == (hours, "UTC", False)
+    assert datetime.fromisoformat(found["changes_at"]) > datetime.now(UTC)
+    told = f"closed until {hours[:5]} UTC"
+    assert told in call("queues", "list").out
+    assert told in " ".join(call("top", "--once").out.split())
+    shown = call("queues", "show", "default").out
+    assert told in shown
+    assert f"{hours} UTC" in shown
+    (job, *_) = stocked.host.jobs()
+    assert f"queue 'default' is {told}" in call("jobs", "show", str(job.id)).err
+    why = call("jobs", "explain", str(job.id)).out
+    assert f"its queue 'default' opens at {hours[:5]} UTC (in " in why
+    assert "queues set default --hours none" in why
+    call("queues", "set", "default", "--hours", "00:00-24:00")
+    assert "open" in call("queues", "list").out
+    assert "closed" not in call("jobs", "show", str(job.id)).err
+    call("queues", "set", "default", "--hours", "none")
+    assert json.loads(call("queues", "show", "default", "--json").out)["open"] is None
+
+
+def test_an_age_is_set_and_shown(stocked: Shop, call: Call) -> None:
+    done = call("queues", "set", "default", "--raise-priority-after", "10m", "--json")
+    assert json.loads(done.out)["raise_priority_after_seconds"] == 600
+    assert "raises after 10m" in call("queues", "list").out
+    assert "raises after 10m" in call("queues", "show", "default").out
+    call("queues", "set", "default", "--raise-priority-after", "none")
+    assert "raises" not in call("queues", "show", "default").out
+    done = call("queues", "set", "default", "--raise-priority-after", "10ms")
+    assert (done.code, done.out) == (2, "")
+    assert "raise_priority_after must be at least 1 s" in done.err
+
+
+def test_hours_that_cannot_be_read_are_refused(stocked: Shop, call: Call) -> None:
+    done = call("queues", "set", "default", "--hours", "10pm-6am")
+    assert (done.code, done.out) == (2, "")
+    assert "22:00-06:00" in done.err
+    done = call("queues", "set", "default", "--zone", "Europe/Berlln")
+    assert (done.code, done.out) == (2, "")
+    assert "did you mean 'Europe/Berlin'?" in done.err
+
+
+def test_a_job_run_here_and_now_waits_if_its_queue_is_closed(shop: Shop) -> None:
+    shop.host.migrate()
+    shop.host.queue("default").set(hours=closed_now())
+    done = shop.call("run", "shop:host", "add", "--args", "[1, 2]")
+    assert done.code == 6
+    assert "was accepted, and not run: queue 'default' is closed until " in done.err
+    assert "queues set default --hours none" in done.err
+
+
+def test_a_job_run_here_and_now_opens_a_queue_that_nobody_has_opened(shop: Shop) -> None:
+    shop.host.migrate()
+    shop.host.queue("default").set(hours="00:00-24:00")
+    shop.host.store.write(_forget_window)
+    assert shop.call("run", "shop:host", "add", "--args", "[1, 2]").code == 0
+
+
+def _forget_window() -> Iterator[Statement]:
+    changes = '{"hours": "00:00-24:00"}'
+    yield Statement("set_queue", {"queue": "default", "changes": changes})
 
 
 def test_a_job_run_here_and_now_waits_if_its_queue_is_paused(shop: Shop) -> None:

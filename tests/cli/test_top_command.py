@@ -2,22 +2,18 @@
 
 import json
 import os
-import pty
-import select
 import signal
-import subprocess
-import sys
-import termios
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from commands import GUARD_SECONDS, Call, Shop, environment
+from commands import Call, Shop, until
 from postgres_server import drop_schema, new_schema, store_url
+from views import View
 
-from jobhost import JobHost
+from jobhost import JobHost, current_job
 from jobhost.cli import overview
 from jobhost.cli.render_top import ROWS_MIN, Limits, fit, frame
 from jobhost.jobs.depth import Depth
@@ -25,7 +21,7 @@ from jobhost.jobs.queue_stats import PriorityStats, QueueStats
 from jobhost.jobs.queues import QueueSettings
 from jobhost.store.plans import overview as plans
 
-ROWS, COLUMNS = 30, 100
+WATCHING = ("top", "--interval", "200ms")
 
 
 # --- one look ----------------------------------------------------------------------------------
@@ -65,10 +61,34 @@ def test_a_worker_is_shown_with_its_slots_and_memory(call: Call, shop: Shop) -> 
         assert "live" in line
 
 
+def test_jobs_that_tell_how_far_they_are_are_shown_while_they_run(call: Call, shop: Shop) -> None:
+    shop.host.migrate()
+    go = threading.Event()
+
+    @shop.host.task
+    def convert() -> None:
+        current_job().progress(412, 1000, "page 412")
+        go.wait()
+
+    job = convert.enqueue()
+    assert "how far they are" not in call("top", "--once").out
+    with shop.host.worker():
+        until(lambda: job.status().progress)
+        (running,) = json.loads(call("top", "--json").out)["running"]
+        assert (running["id"], running["task"]) == (str(job.id), "convert")
+        assert running["progress"]["done"] == 412
+        (line,) = [line for line in call("top", "--once").out.splitlines() if "41 %" in line]
+        assert line.split()[:2] == ["convert", str(job.id)]
+        assert line.endswith("412/1,000 41 %  page 412")
+        go.set()
+        job.result("1m")
+    assert json.loads(call("top", "--json").out)["running"] == []
+
+
 def test_json_has_stable_keys(call: Call, shop: Shop) -> None:
     shop.enqueue("delayed")
     told = json.loads(call("top", "--json").out)
-    assert told.keys() == {"store", "at", "states", "queues", "nodes", "dead"}
+    assert told.keys() == {"store", "at", "states", "queues", "nodes", "running", "dead"}
     assert told["states"]["scheduled"] == {"jobs": 1, "exact": True}
     assert told["states"].keys() == {"ready", "running", "scheduled", "blocked", "dead"}
     assert datetime.fromisoformat(told["at"]).tzinfo == UTC
@@ -130,6 +150,7 @@ EMPTY = overview.Overview(
     states={"ready": ("0", {})},
     queues=[],
     nodes=[],
+    running=[],
     dead=[],
 )
 
@@ -157,59 +178,10 @@ def test_dead_letters_that_may_not_be_seen_are_told() -> None:
 # --- on a terminal -----------------------------------------------------------------------------
 
 
-class View:
-    """`jobhost top` on a pseudo-terminal of its own."""
-
-    def __init__(self, shop: Shop, url: str) -> None:
-        self.ours, self._theirs = pty.openpty()
-        termios.tcsetwinsize(self._theirs, (ROWS, COLUMNS))
-        self.before = termios.tcgetattr(self._theirs)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobhost", "top", "--interval", "200ms"],
-            cwd=shop.folder,
-            env={**environment(), "TERM": "xterm-256color", "JOBHOST_URL": url},
-            stdin=self._theirs,
-            stdout=self._theirs,
-            stderr=self._theirs,
-        )
-        self._seen = ""
-
-    def shows(self, text: str) -> None:
-        """Wait until it shows this, from now on."""
-        self._seen = ""
-        end = time.monotonic() + GUARD_SECONDS
-        while text not in self._seen:
-            assert time.monotonic() < end, f"it has not shown {text!r}: {self._seen[-3000:]}"
-            ready, _, _ = select.select([self.ours], [], [], 1.0)
-            if ready:
-                self._seen += os.read(self.ours, 65536).decode(errors="replace")
-
-    def end(self) -> int:
-        """Read until it has ended; its exit code."""
-        end = time.monotonic() + GUARD_SECONDS
-        while (code := self.process.poll()) is None:
-            assert time.monotonic() < end, "it goes on"
-            if select.select([self.ours], [], [], 0.05)[0]:
-                self._seen += os.read(self.ours, 65536).decode(errors="replace")
-        return code
-
-    @property
-    def is_as_before(self) -> bool:
-        """Whether the terminal's settings are those that it had."""
-        return termios.tcgetattr(self._theirs) == self.before
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.ours)
-        os.close(self._theirs)
-
-
 @pytest.fixture
 def view(shop: Shop) -> Iterator[View]:
     shop.host.migrate()
-    view = View(shop, shop.url)
+    view = View(shop, shop.url, *WATCHING)
     yield view
     view.close()
 
@@ -237,7 +209,7 @@ def test_a_store_that_goes_away_is_told_and_shown_again_when_it_is_back(shop: Sh
     url = f"sqlite:///{folder}/shop.db"
     with JobHost(url) as host:
         host.migrate()
-    view = View(shop, url)
+    view = View(shop, url, *WATCHING)
     try:
         view.shows("none yet")
         folder.rename(away)  # the file and all that belongs to it, at once
@@ -258,7 +230,7 @@ def test_a_server_s_store_that_was_dropped_and_made_again_is_shown_again(shop: S
     url = store_url(schema)
     with JobHost(url) as host:
         host.migrate()
-    view = View(shop, url)
+    view = View(shop, url, *WATCHING)
     try:
         view.shows("none yet")
         drop_schema(schema)

@@ -32,7 +32,7 @@ def test_queues_are_names_with_weights() -> None:
     assert read_queues("mail, reports:3") == {"mail": 1, "reports": 3}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_first_signal_drains(shop: Shop, number: signal.Signals) -> None:
     running = shop.start("worker", "shop:host")
     until(lambda: "serves default" in running.err)
@@ -47,6 +47,20 @@ def test_a_first_signal_drains(shop: Shop, number: signal.Signals) -> None:
     assert shop.state(job_id) == "succeeded"
     assert shop.state(left) == "ready"
     assert "left after 1 attempt; 0 jobs handed back" in done.err
+
+
+def test_a_hangup_never_hurries_and_a_stop_after_it_is_the_first_one(shop: Shop) -> None:
+    running = shop.start("worker", "shop:host")
+    until(lambda: "serves default" in running.err)
+    job_id = shop.enqueue("gated", json.dumps([str(shop.folder)]))
+    until((shop.folder / "started").exists)
+    running.signal(signal.SIGHUP)
+    until(lambda: "claims nothing more" in running.err)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        running.signal(number)
+    (shop.folder / "go").touch()
+    assert running.wait().code == 0
+    assert shop.state(job_id) == "succeeded"
 
 
 def test_a_second_signal_hands_back_and_ends_though_the_job_does_not(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from jobhost.app import JobHost
 from jobhost.events import Events
 from jobhost.host.current import RunningJob
 from jobhost.host.task import CallOptions
+from jobhost.jobs.explain import Cause
 from jobhost.jobs.options import Options
 from jobhost.jobs.states import MOVES, State
 from jobhost.worker.config import WorkerConfig
@@ -75,6 +76,12 @@ def test_the_defaults_of_a_worker_are_as_documented() -> None:
 @pytest.mark.parametrize("word", [*(str(move) for move in MOVES), *(str(s) for s in State)])
 def test_states_and_moves_stand_on_their_page(word: str) -> None:
     assert word in (DOCS / "states.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_every_cause_of_an_explanation_stands_on_its_page(cause: Cause) -> None:
+    rows = re.findall(r"^\| (`.*`) \| ", prose(DOCS / "dead-letters.md"), re.MULTILINE)
+    assert f"`{cause}`" in " ".join(rows)
 
 
 def test_the_architecture_draws_the_tree_that_is_there() -> None:

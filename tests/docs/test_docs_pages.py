@@ -109,6 +109,17 @@ def test_setting_is_contrasted_with_adding_and_compare_and_set_is_shown() -> Non
     assert any("AND balance = 100" in block.text for block in blocks(page))
 
 
+@pytest.mark.requirement("R-MSG-20")
+def test_what_the_delivery_count_tells_is_explained_with_links_to_the_background() -> None:
+    page = DOCS / "delivery.md"
+    text = prose(page)
+    assert "More than one delivery".lower() in text.lower()
+    assert "that is how a poison job looks" in text
+    linked = " ".join(link for link in links(page) if link.startswith("https://"))
+    assert "enterpriseintegrationpatterns.com" in linked
+    assert "idempotent-methods" in linked
+
+
 @pytest.mark.requirement("R-MSG-4")
 def test_work_that_depends_on_order_is_shown_rewritten() -> None:
     page = DOCS / "delivery.md"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobhost import DuplicateTask, InvalidOption, InvalidPayload, UsageError
+from jobhost import DuplicateTask, InvalidOption, InvalidPayload, Retry, UsageError
 from jobhost.host.command import Command
 
 
@@ -50,6 +50,15 @@ def test_a_command_that_makes_no_sense_is_refused(host, arguments, complaint):
         ({"cwd": ""}, "must be the path of a folder"),
         ({"output_bytes": -1}, "from 0 to 1048576; got -1"),
         ({"output_bytes": True}, "whole number; got True"),
+        ({"exit_codes": [1]}, "must map exit codes to what they mean"),
+        ({"exit_codes": {0: "succeeded"}}, "from 1 to 255, and 0 is always a success; got 0"),
+        ({"exit_codes": {256: "succeeded"}}, "from 1 to 255"),
+        ({"exit_codes": {"1": "succeeded"}}, "whole number from 1 to 255"),
+        ({"exit_codes": {True: "succeeded"}}, "got True"),
+        ({"exit_codes": {1: "success"}}, "got 'success' .did you mean 'succeeded'"),
+        ({"exit_codes": {1: None}}, "must mean 'succeeded', or what a task may raise"),
+        ({"exit_codes": {1: ValueError("no")}}, "must mean 'succeeded'"),
+        ({"exit_codes": {1: Retry(max_attempts=3)}}, "a Retry without 'after'"),
         ({"executor": "process"}, "'executor' is no option"),
         ({"timeout": "0s"}, "timeout must be longer than zero"),
     ],

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import psutil
+from ledger import Ledger
 from toils import Toils
 
 from jobhost import JobHost
@@ -124,28 +124,6 @@ def _children_of(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
-
-
-class Ledger:
-    """What jobs wrote down: a line for each event."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def lines(self) -> list[list[str]]:
-        """Event, name, delivery, pid."""
-        if not self._file.exists():
-            return []
-        return [line.split() for line in self._file.read_text().splitlines()]
-
-    def names(self, event: str) -> list[str]:
-        return [line[1] for line in self.lines() if line[0] == event]
-
-    def count(self, event: str) -> Counter[str]:
-        return Counter(self.names(event))
-
-    def pids(self, event: str, name: str) -> list[int]:
-        return [int(line[3]) for line in self.lines() if line[:2] == [event, name]]
 
 
 class Site:

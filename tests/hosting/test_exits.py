@@ -72,9 +72,10 @@ def test_no_exit_is_in_order_before_the_worker_has_said_goodbye_with_that_code(c
 
 
 def test_who_was_not_asked_to_stop_and_says_that_it_was_has_not_ended_in_order():
-    death = read_death(_exit(0), goodbye=0)
+    unasked = "was asked to stop, but not by its node"
 
-    assert death == Death(cause=f"exited with 0 {MIDDLE}", own_doing=True)
+    assert read_death(_exit(0), goodbye=0) == Death(cause=unasked, own_doing=False)
+    assert read_death(_exit(0), goodbye=0, alone=True) == Death(cause=unasked, own_doing=True)
 
 
 def test_another_exit_of_who_was_asked_to_stop_proves_nothing():

@@ -72,6 +72,7 @@ def test_a_node_whose_login_has_ended_goes_on_with_that_of_its_newest_worker(
     assert job.result(PATIENCE)
     until(lambda: _has_connections(site, newer), "the node and its workers come as the newer one")
     assert not _has_connections(site, former)
+    node.said("INFO the store works again")
     assert node.stop() == 0
 
 

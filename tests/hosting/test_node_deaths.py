@@ -104,6 +104,30 @@ def test_workers_end_with_their_killed_node_and_another_node_goes_on(site: Site,
     assert job.status().crashes == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+def test_processes_of_jobs_end_though_node_keeper_and_worker_are_killed_at_once(site: Site):
+    node = site.start(*LONG, processes=1).ready()
+
+    @site.host.task
+    def daemonize_outside(name: str) -> None: ...
+
+    daemonize_outside.enqueue("job")
+    site.started("job")
+    file = site.folder / "daemon-job"
+    daemon = int(until(lambda: file.exists() and file.read_text(), "the daemon"))
+    [child] = site.ledger.pids("start", "job")
+    [worker] = node.workers
+    keeper = psutil.Process(worker).ppid()
+
+    # Stopped first, so that none of them does anything about the end of another.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in (node.pid, keeper, worker):
+            os.kill(pid, number)
+    node.wait()
+
+    until(lambda: not any(map(psutil.pid_exists, [worker, keeper, child, daemon])), "all is gone")
+
+
 @pytest.mark.requirement("R-MSG-11")
 @pytest.mark.parametrize(
     ("task", "cause"),
@@ -134,6 +158,58 @@ def test_a_job_whose_worker_is_killed_each_time_as_by_the_kernel_is_dead_in_the_
     assert all("was killed by SIGKILL" in error for error in errors(job))
 
 
+@pytest.mark.requirement("R-MSG-11")
+@pytest.mark.parametrize("task", ["stop_worker", "stop_worker_from_shell"])
+def test_a_job_that_stops_its_worker_each_time_is_dead_in_the_end_and_charges_no_other(
+    site: Site, task: str
+):
+    node = site.start("--stopping-wait-time", "300ms", *LONG, processes=1).ready()
+    beside = [site.toils.hold.enqueue(f"beside-{n}") for n in range(3)]
+    site.started("beside-0", "beside-1", "beside-2")
+    job = getattr(site.toils, task).enqueue("job")
+    until(lambda: job.status().is_final, "it ends")
+    site.go("beside-0", "beside-1", "beside-2")
+
+    assert (job.status().state, job.status().crashes) == (State.DEAD, 3)
+    assert site.ledger.count("start")["job"] == 5, "twice among others, and three times alone"
+    assert all("was asked to stop, but not by its node" in error for error in errors(job))
+    for one in beside:
+        assert one.result(PATIENCE)
+        assert (one.status().crashes, one.status().failures) == (0, 0)
+    assert node.stop() == 0
+
+
+def test_a_worker_that_somebody_stops_by_hand_lets_its_jobs_end_and_another_follows(site: Site):
+    node = site.start("--stopping-wait-time", "10m", *LONG, processes=1).ready()
+    job = site.toils.hold.enqueue("job")
+    site.started("job")
+    [stopped] = node.workers
+
+    os.kill(stopped, signal.SIGTERM)
+    node.said("claims nothing more")
+    site.go("job")
+
+    assert job.result(PATIENCE) == f"by {stopped}"
+    node.said(f"worker {stopped} was asked to stop, but not by its node")
+    assert site.toils.note.enqueue("next").result(PATIENCE) == "next"
+    assert outcomes(job) == ["succeeded"]
+
+
+def test_jobs_of_a_worker_that_somebody_stops_by_hand_run_again_and_are_not_charged(site: Site):
+    node = site.start("--stopping-wait-time", "100ms", *LONG, processes=1).ready()
+    job = site.toils.hold.enqueue("job")
+    site.started("job")
+    [stopped] = node.workers
+
+    os.kill(stopped, signal.SIGTERM)
+    site.started("job", times=2)
+    site.go("job")
+
+    assert job.result(PATIENCE)
+    assert outcomes(job) == ["crashed", "succeeded"]
+    assert (job.status().crashes, job.status().failures) == (0, 0)
+
+
 def test_a_kill_from_outside_charges_nobody_and_after_the_second_a_job_runs_alone(site: Site):
     node = site.start(*LONG, processes=1).ready()
     job = site.toils.hold.enqueue("job")
@@ -150,6 +226,7 @@ def test_a_kill_from_outside_charges_nobody_and_after_the_second_a_job_runs_alon
     assert "runs suspects" in node.log
 
 
+@pytest.mark.requirement("R-RESIL-7")
 def test_a_worker_with_a_thread_that_nothing_stops_retires_and_charges_nobody(site: Site):
     node = site.start("--cancel-grace", "100ms", *LONG, processes=1).ready()
     [retired] = node.workers

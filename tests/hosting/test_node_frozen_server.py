@@ -2,15 +2,16 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from postgres_server import programs
-from sites import Site
+from sites import GUARD_SECONDS, HERE, Site, until
 
 from jobhost.cli.demo_server import TemporaryServer
 
@@ -61,3 +62,33 @@ def test_a_node_ends_in_order_while_the_server_stands_still(
         assert job.status().state.value in ("ready", "running")
     finally:
         site.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the server's processes")
+def test_a_worker_without_a_node_ends_in_order_though_it_has_never_reached_the_server(
+    server: TemporaryServer, tmp_path: Path
+) -> None:
+    mark = "&" if "?" in server.url else "?"
+    site = Site(f"{server.url}{mark}{PATIENT}", tmp_path)
+    words = [sys.executable, "-m", "jobhost", "worker", "toils:host"]
+    with (
+        _frozen(server),
+        subprocess.Popen(
+            words, cwd=HERE, env={**os.environ, **site.environment}, stdin=subprocess.DEVNULL
+        ) as worker,
+    ):
+        until(lambda: _has_socket(worker.pid), "it connects")
+        worker.send_signal(signal.SIGTERM)
+        try:
+            assert worker.wait(GUARD_SECONDS) == 0
+        finally:
+            worker.kill()
+    site.close()
+
+
+def _has_socket(pid: int) -> bool:
+    """The first that a worker has is that to its server."""
+    files = Path(f"/proc/{pid}/fd")
+    with suppress(OSError):
+        return any(str(file.readlink()).startswith("socket:") for file in files.iterdir())
+    return False

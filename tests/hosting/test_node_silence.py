@@ -14,6 +14,7 @@ PATIENCE = "90s"
 SHORT = ("--unresponsive-after", "2s", "--lease", "10m")
 
 
+@pytest.mark.requirement("R-LIFE-29")
 def test_a_worker_that_somebody_has_stopped_is_killed_and_its_jobs_are_not_charged(site: Site):
     node = site.start(*SHORT).ready()
     job = site.toils.hold.enqueue("job")

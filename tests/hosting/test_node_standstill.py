@@ -49,6 +49,29 @@ def test_one_that_is_stopped_elsewhere_is_left_to_whoever_has_stopped_it(site: S
     assert held.result(PATIENCE) == f"by {debugged}"
 
 
+def test_a_job_s_process_that_is_stopped_in_a_write_is_killed_and_its_worker_goes_on(site: Site):
+    node = site.start(*LATE).ready()
+    workers = node.workers
+
+    @site.host.task
+    def stand_still_outside(name: str) -> None: ...
+
+    job = stand_still_outside.enqueue("job")
+    site.started("job", times=2)
+    [stopped, _] = site.ledger.pids("start", "job")
+
+    assert job.result(PATIENCE) is None
+    [lost, _] = job.attempts()
+    assert (lost.outcome, job.status().crashes) == ("crashed", 1)
+    assert lost.error is not None
+    assert "the process of the job was killed by SIGKILL" in lost.error.message
+    assert site.toils.note.enqueue("next").result(PATIENCE) == "next"
+    assert sorted(node.workers) == sorted(workers)
+    [line] = [line for line in node.log.splitlines() if " is killed: " in line]
+    assert f"process {stopped} of a job of worker " in line
+    assert "it had held up all other writers of the store for " in line
+
+
 def _stop_outside_of_a_write(site: Site, pid: int) -> None:
     run = site.folder / "jobs.db-run"
 

@@ -65,3 +65,16 @@ def test_worn_out_workers_are_replaced_and_every_job_runs_once(site: Site, limit
     assert {job.status().state for job in jobs} == {State.SUCCEEDED}
     assert {job.status().deliveries for job in jobs} == {1}
     assert "jobs handed back:" not in node.log
+
+
+@both
+@pytest.mark.requirement("R-VM-10")
+def test_memory_and_load_are_told_before_the_first_heartbeat(site: Site):
+    site.start("--lease", "10m").ready()
+    node, *workers = site.host.nodes()
+
+    assert node.vitals.memory_bytes
+    assert node.vitals.load
+    assert node.vitals.memory_free_bytes
+    assert len(workers) == 2
+    assert all(worker.vitals.memory_bytes for worker in workers)

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -136,6 +136,11 @@ def test_a_service_manager_is_told_of_the_start_the_life_and_the_stop(site: Site
             told.append(manager.recv(4096).decode())
 
         assert node.wait() == 0
+        manager.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                told.append(manager.recv(4096).decode())
+        assert told.count("STOPPING=1") == 1
         assert [word for word in told if word.startswith("READY")] == ["READY=1\nSTATUS=2 workers"]
 
 

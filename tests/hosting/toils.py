@@ -59,6 +59,10 @@ class Toils:
         )
         self.segfault = task(name="segfault")(self._segfault)
         self.kill_itself = task(name="kill_itself")(self._kill_itself)
+        self.stop_worker = task(name="stop_worker")(self._stop_worker)
+        self.stop_worker_from_shell = task(name="stop_worker_from_shell")(
+            self._stop_worker_from_shell
+        )
         self.hold_lock = task(name="hold_lock")(self._hold_lock)
         self.catastrophe = task(name="catastrophe")(self._catastrophe)
         self.block_loop = task(name="block_loop")(self._block_loop)
@@ -162,6 +166,18 @@ class Toils:
         self.write("start", name)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    async def _stop_worker(self, name: str) -> None:
+        """As an operator does who drains it; then it holds."""
+        self.write("start", name)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(GUARD_SECONDS)
+
+    def _stop_worker_from_shell(self, name: str) -> None:
+        """The same to the whole process group, by a child, and deaf to what follows."""
+        self.write("start", name)
+        subprocess.run(["sh", "-c", "trap '' TERM; kill -TERM 0"], check=True)
+        time.sleep(GUARD_SECONDS)
+
     def _hold_lock(self, name: str) -> None:
         """Native code that does not let go of the interpreter's lock."""
         self.write("start", name)
@@ -231,5 +247,18 @@ if "TOILS_URL" in os.environ:
     if (_folder / "url").exists():
         os.environ["TOILS_URL"] = (_folder / "url").read_text()
     host = JobHost(os.environ["TOILS_URL"])
-    Toils(host, _folder)
+    _toils = Toils(host, _folder)
     _extra(host, _folder)
+
+    @host.task(executor="process", retry=Retry(max_attempts=1))
+    def stand_still_outside(name: str) -> None:
+        """As `stand_still_in_a_write`, in a process of the job's own."""
+        _toils._stand_still_in_a_write(name)
+
+    @host.task(executor="process")
+    def daemonize_outside(name: str) -> None:
+        """As `daemonize`, in a process of the job's own; it never ends."""
+        former = _folder / f"daemon-{name}"
+        subprocess.run([sys.executable, "-c", _DAEMON, f"{former}.new", str(former)], check=True)
+        _toils.write("start", name)
+        time.sleep(GUARD_SECONDS)

@@ -24,6 +24,8 @@ envelopes = st.builds(
     retry=st.none() | st.builds(Retry, max_attempts=st.integers(1, 9)),
     timeout_seconds=st.sampled_from([UNSET, None, 0.5, 3600.0]),
     stalled_seconds=st.sampled_from([UNSET, None, 0.5, 3600.0]),
+    unique=st.none() | st.tuples(texts, st.booleans()),
+    idempotency=st.none() | st.tuples(texts, st.integers(1, 7 * 86_400_000_000)),
     version=st.integers(1, 9),
 )
 

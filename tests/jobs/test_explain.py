@@ -9,6 +9,7 @@ import pytest
 
 from jobhost.jobs.envelope import Envelope
 from jobhost.jobs.explain import PLACE_MAX, Cause, Situation, explain
+from jobhost.jobs.hours import Opening
 from jobhost.jobs.outcomes import LEFT, SUSPECT, ErrorInfo
 from jobhost.jobs.queues import QueueSettings
 from jobhost.jobs.records import Attempt, JobRecord, NodeRecord, Vitals
@@ -53,6 +54,13 @@ def last(outcome: str, error: ErrorInfo | None = None) -> Attempt:
 READY = job(State.READY)
 LATER = job(State.SCHEDULED, due_at=NOW + timedelta(minutes=3))
 RUNS = job(State.RUNNING, claimed_at=ago(minutes=2), worker="web1:7")
+CLOSED = QueueSettings(
+    name="out",
+    hours="22:00-06:00",
+    opening=Opening(at=NOW, open=False, until=NOW + timedelta(hours=10)),
+)
+UNREADABLE = QueueSettings(name="out", hours="at dusk", opening=Opening(at=NOW, open=False))
+AGEING = QueueSettings(name="out", raise_priority_after=timedelta(minutes=10))
 PAUSED = QueueSettings(name="out", paused_at=ago(hours=3), pause_reason="the bank is down")
 
 CASES: list[tuple[Cause, dict[str, Any], str, str | None]] = [
@@ -82,6 +90,40 @@ CASES: list[tuple[Cause, dict[str, Any], str, str | None]] = [
         Cause.LEASE_LAPSED, {"job": RUNS, "nodes": [worker(worker="web2:9")]},
         "the lease of its worker web1:7 has run out", "takes it over by itself",
     ),
+    (
+        Cause.WORKER_DIED, {"job": RUNS, "nodes": [worker()], "dead": {1}},
+        "its worker web1:7 died while it ran", "start a worker",
+    ),
+    (
+        Cause.WORKER_DIED,
+        {
+            "job": replace(RUNS, cancel_requested=True),
+            "nodes": [worker(), worker(number=2, worker="web1:8")], "dead": {1},
+        },
+        "its worker web1:7 died while it ran", "takes it over by itself",
+    ),
+    (
+        Cause.SUCCEEDED,
+        {
+            "job": job(
+                State.SUCCEEDED, ended_at=ago(minutes=5), reason="result unstorable", error=BOOM
+            )
+        },
+        "it succeeded 5m ago, but result unstorable (no answer)", "its work is done",
+    ),
+    (
+        Cause.EXPIRED, {"job": READY, "expired_at": ago(seconds=3), "settings": PAUSED},
+        "its time to start was over 3s ago: it does not run any more", "a worker ends it by itself",
+    ),
+    (
+        Cause.EXPIRED, {"job": LATER, "expired_at": ago(hours=3), "nodes": []},
+        "its time to start was over 3h ago", "the next worker that starts ends it",
+    ),
+    (Cause.NO_WORKER, {"job": READY, "dead": {1}}, "no worker runs", "jobhost worker"),
+    (
+        Cause.NO_WORKER, {"job": READY, "nodes": [worker(queues=())]},
+        "no worker runs", "jobhost worker",
+    ),
     (Cause.DELAYED, {"job": LATER}, "it was enqueued for later: due in 3m", None),
     (
         Cause.RETRYING,
@@ -107,6 +149,18 @@ CASES: list[tuple[Cause, dict[str, Any], str, str | None]] = [
     (
         Cause.PAUSED, {"job": READY, "settings": PAUSED, "nodes": []},
         "queue 'out' is paused 3h ago: the bank is down", "queues resume out",
+    ),
+    (
+        Cause.CLOSED, {"job": READY, "settings": CLOSED, "nodes": []},
+        "its queue 'out' opens at 22:00 UTC (in 10h)", "queues set out --hours none",
+    ),
+    (
+        Cause.CLOSED, {"job": READY, "settings": UNREADABLE},
+        "its queue 'out' is closed, and its hours cannot be read here", "queues set out",
+    ),
+    (
+        Cause.IN_LINE, {"job": READY, "settings": AGEING, "place": 4},
+        "3 jobs stand before it", "it gets one after each 10m of waiting",
     ),
     (Cause.NO_WORKER, {"job": READY, "nodes": []}, "no worker runs", "jobhost worker"),
     (
@@ -140,6 +194,11 @@ CASES: list[tuple[Cause, dict[str, Any], str, str | None]] = [
         f"{PLACE_MAX:,} jobs or more stand before it", "--concurrency",
     ),
     (
+        Cause.BUSY, {"job": READY, "place": 1, "nodes": [worker(slots=1, running=1)]},
+        "the one slot of the workers for queue 'out' is taken, and it is the next of its queue",
+        "--concurrency",
+    ),
+    (
         Cause.IN_LINE, {"job": READY, "place": 2},
         "1 job stands before it in queue 'out', and workers take them in order", "priority",
     ),
@@ -150,7 +209,26 @@ CASES: list[tuple[Cause, dict[str, Any], str, str | None]] = [
     ),
     (
         Cause.SUSPECT, {"job": job(State.BLOCKED, reason=SUSPECT), "nodes": []},
-        "its worker died while it ran", "start a worker",
+        "its worker died while it ran, so it runs next alone in a process of its own, and no "
+        "worker runs", "start one",
+    ),
+    (
+        Cause.SUSPECT,
+        {"job": job(State.BLOCKED, reason=SUSPECT), "nodes": [worker(queues=("in",))]},
+        "and no worker serves queue 'out' (known: in)", "--queues out",
+    ),
+    (
+        Cause.PAUSED, {"job": job(State.BLOCKED, reason=SUSPECT), "settings": PAUSED},
+        "queue 'out' is paused 3h ago: the bank is down", "queues resume out",
+    ),
+    (
+        Cause.PAUSED, {"job": job(State.BLOCKED), "settings": PAUSED, "set_aside": True},
+        "queue 'out' is paused 3h ago: the bank is down", "queues resume out",
+    ),
+    (
+        Cause.SET_ASIDE,
+        {"job": job(State.BLOCKED, reason="as a whole"), "set_aside": True, "nodes": []},
+        "each alone, and no worker runs", "start one",
     ),
     (
         Cause.SET_ASIDE, {"job": job(State.BLOCKED, reason="as a whole"), "set_aside": True},

@@ -46,7 +46,11 @@ class Job:
     expires_at: int | None = None
     suspect_of: int | None = None
     deferred: bool = False
+    accepted_with: int = field(init=False)
     last_crash_of: int | None = None
+
+    def __post_init__(self) -> None:
+        self.accepted_with = self.priority
 
     @property
     def standing(self) -> Standing:
@@ -77,6 +81,7 @@ class Model:
         self.now = now
         self.jobs: dict[bytes, Job] = {}
         self.nodes: dict[int, Node] = {}
+        self.shut = False
         self._places = count(1)
 
     # --- what is there
@@ -130,6 +135,7 @@ class Model:
             return False
         job.deliveries = job.failures = job.crashes = job.lost_deliveries = 0
         job.last_crash_of = None
+        job.priority = job.accepted_with
         self._ready(job, Move.REDRIVE, FRESH)
         return True
 
@@ -152,11 +158,26 @@ class Model:
 
     def claim(self, node: int, slots: int) -> list[Job]:
         """The first ready jobs that the node knows; epoch and deliveries rise."""
+        if self.shut:
+            return []
         tasks = self.nodes[node].tasks
         taken = [job for job in self.standing_in(State.READY) if job.task in tasks][:slots]
         for job in taken:
             self._take(job, node)
         return taken
+
+    def raise_waiting(self) -> int:
+        """Each ready job gets the next higher priority in use, at the end of its line there."""
+        ready = self.standing_in(State.READY)
+        in_use = {job.priority for job in (*ready, *self.standing_in(State.RUNNING))}
+        raised = 0
+        for job in ready:
+            above = [priority for priority in in_use if priority > job.priority]
+            if above:
+                job.priority = min(above)
+                job.place = (job.place[0], next(self._places))
+                raised += 1
+        return raised
 
     def owns(self, node: int, number: int, epoch: int) -> bool:
         """Whether an acknowledgement is accepted."""
@@ -198,6 +219,8 @@ class Model:
 
     def claim_suspect(self, node: int) -> Job | None:
         """The suspect that runs next."""
+        if self.shut:
+            return None
         if not self.live(node):
             return None
         waiting = [

@@ -38,12 +38,15 @@ from jobhost.jobs.outcomes import (
     Unstorable,
     decide,
 )
+from jobhost.jobs.queues import stored_changes
 from jobhost.jobs.records import Delivery, Ended
 from jobhost.jobs.retries import Retry
+from jobhost.store.plans.ageing import raise_up_to
 from jobhost.store.plans.cycle import read_back
 from jobhost.store.plans.deferral import resume
 from jobhost.store.plans.enqueue import Batch, NewJob
 from jobhost.store.plans.expiry import expire
+from jobhost.store.plans.queues import set_queue
 from jobhost.store.sqlite.store import SqliteStore
 
 from .conftest import DIALECTS, Direct
@@ -210,6 +213,18 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def stage(self) -> None:
         report = self.world.stage()
         assert (report.staged, report.parked, report.unparked) == self.model.stage()
+
+    @rule()
+    def raise_all_that_waits(self) -> None:
+        raised, _ = self.world.write(lambda: raise_up_to(QUEUE, 2**62))
+        assert raised == self.model.raise_waiting()
+
+    @rule(how=st.sampled_from([{"hours": "12:00-13:00"}, {"hours": None}]))
+    def close_or_open(self, how: dict[str, Any]) -> None:
+        """By hours that are far from where the clock is."""
+        changes = stored_changes(how)
+        self.world.write(lambda: set_queue(QUEUE, changes))
+        self.model.shut = how["hours"] is not None
 
     @rule()
     def expire(self) -> None:

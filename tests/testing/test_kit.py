@@ -74,6 +74,25 @@ def test_a_paused_queue_stays_as_it_is(jobs: JobsUnderTest) -> None:
     assert jobs.drain().attempts == 1
 
 
+@pytest.mark.requirement("R-PART-5")
+def test_a_queue_with_hours_opens_when_the_clock_is_moved(jobs: JobsUnderTest) -> None:
+    jobs.move_to(jobs.now.astimezone(UTC).replace(hour=12, minute=0) + timedelta(days=1))
+    shop.host.queue("mail").set(hours="22:00-06:00")
+    shop.send_mail.enqueue("ann")
+    assert jobs.drain().attempts == 0
+    jobs.move("9h59m")
+    assert jobs.drain().attempts == 0
+    jobs.move("1m")
+    assert jobs.drain().attempts == 1
+    shop.send_mail.enqueue("bob")
+    jobs.move("8h")
+    assert jobs.drain().attempts == 0
+    jobs.move("30d")
+    assert jobs.drain().attempts == 0
+    jobs.move("16h")
+    assert jobs.drain().attempts == 1
+
+
 def test_time_stands_still_until_it_is_moved(jobs: JobsUnderTest) -> None:
     begin = jobs.now
     shop.send_mail.using(delay="1h").enqueue("ann")

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 
 import postgres_server
 import pytest
+from ledger import Ledger
 from programs.chores import Chores
 from sqlite_locks import stop_outside_the_store
 
@@ -227,29 +227,6 @@ class WorkerProcess:
         self.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
-
-
-class Ledger:
-    """What the jobs of other processes wrote down: a line for each start, each end, and more."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def lines(self) -> list[list[str]]:
-        """Event, name, delivery, pid."""
-        if not self._file.exists():
-            return []
-        return [line.split() for line in self._file.read_text().splitlines()]
-
-    def names(self, event: str) -> list[str]:
-        """Names of jobs with this event, in order."""
-        return [line[1] for line in self.lines() if line[0] == event]
-
-    def count(self, event: str) -> Counter[str]:
-        return Counter(self.names(event))
-
-    def pids(self, event: str, name: str) -> list[int]:
-        return [int(line[3]) for line in self.lines() if line[:2] == [event, name]]
 
 
 class Yard:

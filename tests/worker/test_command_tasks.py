@@ -2,17 +2,29 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from outside_world import ProgramWorker, below, is_gone
 
-from jobhost import JobDead, JobHost, Retry, State
+from jobhost import (
+    DeadLetter,
+    Defer,
+    Discard,
+    JobCancelled,
+    JobDead,
+    JobHost,
+    Retry,
+    Snooze,
+    State,
+)
 from jobhost.host.command import CommandTask
 from jobhost.worker.commands import Output
 
@@ -33,6 +45,7 @@ def python(host: JobHost, text: str, *arguments: str, **options: object) -> Comm
     return host.command("it", command, **{"retry": ONCE, **options})
 
 
+@pytest.mark.requirement("R-VM-1")
 def test_a_program_gets_its_arguments_as_they_are_and_its_output_is_the_result(
     host, working, tmp_path
 ):
@@ -58,6 +71,7 @@ def test_a_program_gets_its_arguments_as_they_are_and_its_output_is_the_result(
         ("os._exit(200)", "ended with exit code 200; it said last:\nl3\nl4\nl5\nl6\nl7"),
     ],
 )
+@pytest.mark.requirement("R-VM-1")
 def test_a_program_that_fails_tells_how_and_what_it_said_last(host, working, ending, message):
     text = f"import os, sys; sys.stderr.write(''.join(f'l{{n}}\\n' for n in range(8))); {ending}"
     command = [sys.executable, "-c", text.replace("{", "{{").replace("}", "}}")]
@@ -68,6 +82,95 @@ def test_a_program_that_fails_tells_how_and_what_it_said_last(host, working, end
     (attempt,) = job.attempts()
     assert attempt.error.type == "CommandFailed"
     assert attempt.error.message == message
+
+
+MEANINGS = {
+    1: "succeeded",
+    2: Retry(after="1h", reason="the printer is busy"),
+    3: Snooze("1h"),
+    4: Defer("waiting for paper"),
+    5: DeadLetter("no such page"),
+    6: Discard("printed before"),
+}
+
+
+@pytest.mark.requirement("R-VM-1")
+@pytest.mark.parametrize(
+    ("code", "state", "reason", "outcome", "failures"),
+    [
+        (2, State.SCHEDULED, None, "failed", 1),
+        (3, State.SCHEDULED, None, "snoozed", 0),
+        (4, State.BLOCKED, "waiting for paper", "deferred", 0),
+        (5, State.DEAD, "no such page", "dead-lettered", 0),
+        (6, State.CANCELLED, "printed before", "discarded", 0),
+        (7, State.DEAD, "failed: CommandFailed", "failed", 1),
+    ],
+)
+def test_exit_codes_mean_what_the_command_says(
+    host, working, code, state, reason, outcome, failures
+):
+    patient = Retry(max_attempts=2 if code == 2 else 1)
+    command = ["sh", "-c", "echo out; echo err >&2; exit {code}"]
+    job = host.command("it", command, retry=patient, exit_codes=MEANINGS).enqueue(code=code)
+    host.worker(burst=True).run()
+
+    record = job.status()
+    assert (record.state, record.reason, record.failures) == (state, reason, failures)
+    (attempt,) = job.attempts()
+    assert attempt.outcome == outcome
+    said = f"ended with exit code {code}; it said last:\nerr"
+    if code in (5, 7):
+        assert (record.error.type, record.error.message) == ("CommandFailed", said)
+    if code == 2:
+        assert attempt.error.message == f"the printer is busy: {said}"
+        assert record.due_at - attempt.ended_at > timedelta(minutes=59)
+
+
+@pytest.mark.requirement("R-VM-1")
+def test_an_exit_code_that_means_success_is_in_the_result(host, working):
+    command = ["sh", "-c", "echo differs; exit {code}"]
+    task = host.command("compare", command, retry=ONCE, exit_codes=MEANINGS)
+    differs, same = task.enqueue(code=1), task.enqueue(code=0)
+    with working(host.worker()):
+        assert differs.result(PATIENCE) == {"exit": 1, "stdout": "differs\n", "stderr": ""}
+        assert same.result(PATIENCE)["exit"] == 0
+
+
+@pytest.mark.requirement("R-VM-1")
+def test_a_signal_is_a_failure_whatever_exit_codes_say(host, working):
+    every = dict.fromkeys(range(1, 256), "succeeded")
+    task = python(host, "import os; os.kill(os.getpid(), 9)", exit_codes=every)
+    job = task.enqueue()
+    with working(host.worker()), pytest.raises(JobDead, match="was killed by SIGKILL"):
+        job.result(PATIENCE)
+
+
+def test_a_cancelled_command_is_cancelled_whatever_its_exit_code_means(host, working, until):
+    text = "trap 'exit 1' TERM; echo here; while :; do sleep 0.01; done"
+    job = host.command("it", ["sh", "-c", text], exit_codes=MEANINGS).enqueue()
+    with working(host.worker()):
+        until(job.logs, "the program has said that it is there")
+        job.cancel("not needed")
+        with pytest.raises(JobCancelled, match="not needed"):
+            job.result(PATIENCE)
+
+
+@pytest.mark.requirement("R-VM-2")
+@pytest.mark.parametrize(
+    ("program", "script"),
+    [
+        ("sh", 'echo "hello from $0"'),
+        ("perl", 'print "hello from perl\\n"'),
+        ("node", 'console.log("hello from node")'),
+    ],
+)
+def test_programs_of_other_runtimes_are_jobs(host, working, program, script):
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program} here")
+    flag = "-c" if program == "sh" else "-e"
+    job = host.command("it", [program, flag, script], retry=ONCE).enqueue()
+    with working(host.worker()):
+        assert job.result(PATIENCE)["stdout"] == f"hello from {program}\n"
 
 
 def test_a_rule_can_name_the_failure_of_a_command(host, working):
@@ -100,6 +203,7 @@ def test_a_program_that_cannot_be_started_is_a_failure_in_clear_words(
     assert message in attempt.error.message
 
 
+@pytest.mark.requirement("R-VM-1")
 def test_a_program_finds_its_job_and_few_variables(host, working, monkeypatch, tmp_path):
     monkeypatch.setenv("SECRET", "hidden")
     monkeypatch.setenv("LC_TIME", "C")
@@ -199,6 +303,7 @@ def pids(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("manner", ["obeys", "ignores"])
+@pytest.mark.requirement("R-VM-11")
 def test_a_cancelled_program_is_asked_and_then_killed_with_all_it_started(
     host, until, working, tmp_path, manner
 ):

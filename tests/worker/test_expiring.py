@@ -1,5 +1,6 @@
 """Jobs that expire under the eyes of workers: swept in time, and never started too late."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -11,6 +12,7 @@ from jobhost import Job, JobDead, JobHost, Retry, State
 from jobhost.clock import ManualClock
 from jobhost.errors import JobNotFound
 from jobhost.events import Events, JobsExpired
+from jobhost.store.plans.expiry import ExpiryReport
 from jobhost.worker.expirer import Expirer
 
 PASS_SECONDS = 60.0
@@ -82,6 +84,24 @@ def test_rings_in_a_row_do_not_cost_a_pass_each(expirer: Expirer, seconds: Secon
     expirer.hurry()
     expirer.hurry()
     assert expirer.due == seconds.now + 1.0
+
+
+def test_a_pass_that_has_nothing_to_end_waits_for_no_writer(
+    host: JobHost, expirer: Expirer, url: str, clock: ManualClock, seconds: Seconds
+) -> None:
+    note = declare(host, [])
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert expirer.run_once() == ExpiryReport()
+        other.execute("ROLLBACK")
+        job = note.using(expires="30s").enqueue()
+        other.execute("BEGIN IMMEDIATE")
+        assert expirer.run_once() == ExpiryReport(due_in_us=30_000_000)
+        assert expirer.due == seconds.now + 30.0
+        other.execute("ROLLBACK")
+    clock.move(timedelta(seconds=30))
+    assert expirer.run_once() == ExpiryReport(expired=1)
+    assert job.status().state is State.DEAD
 
 
 @pytest.mark.stores("sqlite", "postgres")

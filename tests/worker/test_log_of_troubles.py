@@ -1,12 +1,10 @@
 """What a worker's log says of a store that fails: at once, then seldom, and when it is over."""
 
-from collections.abc import Callable
-
 import pytest
 
 from jobhost.events import Events, StoreBack, StoreTrouble
-from jobhost.worker import logs
 from jobhost.worker.logs import log_events
+from jobhost.worker.repeats import TROUBLES_MAX, Repeats
 
 REFUSED = "the server refused the login"
 
@@ -100,20 +98,8 @@ def test_a_worker_that_leaves_without_a_word_always_says_so(log: Log) -> None:
     assert log.lines[-1][1].endswith("leaves all the same, and others take over what it held")
 
 
-def test_troubles_that_never_repeat_are_not_kept_for_ever(
-    log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: list[Callable[[], int]] = []
-    made = logs._Troubles.__init__
-
-    def remember(self: logs._Troubles, monotonic: Callable[[], float]) -> None:
-        made(self, monotonic)
-        kept.append(lambda: len(self._said))
-
-    monkeypatch.setattr(logs._Troubles, "__init__", remember)
-    events = Events()
-    log_events(events)
-    for number in range(1000):
-        events.emit(StoreTrouble(error=f"number {number}", retry_seconds=1))
-    assert kept[0]() <= logs._TROUBLES_MAX
-    assert len(log.lines) == 1000
+def test_troubles_that_never_repeat_are_not_kept_for_ever() -> None:
+    repeats = Repeats()
+    told = [repeats.left_out(f"number {number}") for number in range(1000)]
+    assert told == [0] * 1000
+    assert len(repeats) <= TROUBLES_MAX

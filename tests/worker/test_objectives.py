@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from jobhost import JobHost
-from jobhost.clock import ManualClock
+from jobhost.clock import ManualClock, to_datetime
 from jobhost.events import Events, QueueFilling, QueueHasRoom, QueueInTime, QueueLate
 from jobhost.store.plans.nodes import NewNode, register
 from jobhost.worker.objectives import LOOK_SECONDS, Objectives
@@ -101,6 +101,26 @@ def test_a_paused_queue_that_is_late_is_told_as_paused(scene, objectives):
     objectives.run_once(scene.me)
     (late,) = scene.take()
     assert late.paused
+
+
+def test_what_a_job_waits_while_its_queue_is_closed_is_not_late(scene, objectives):
+    queue = scene.host.queue("default")
+    at = to_datetime(scene.clock.now())
+    scene.move(seconds=(at.replace(hour=23, minute=0) - at).total_seconds())
+    queue.set(objective="30s", hours="08:00-18:00")
+    scene.work.enqueue()
+    scene.move(minutes=30)
+    objectives.run_once(scene.me)
+    assert scene.take() == []
+    assert not queue.stats().late
+    scene.move(hours=8, minutes=30, seconds=30)
+    objectives.run_once(scene.me)
+    assert scene.take() == []  # it has been open for as long as that
+    scene.move(seconds=1)
+    objectives.run_once(scene.me)
+    (late,) = scene.take()
+    assert late.oldest_seconds == 31.0
+    assert queue.stats().late
 
 
 def test_a_job_that_came_back_is_late_even_if_nothing_is_accepted_after_it(scene, objectives):

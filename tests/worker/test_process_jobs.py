@@ -155,6 +155,7 @@ def family(folder: Path) -> list[int]:
     return [int((folder / name).read_text()) for name in ("started-it", "child")]
 
 
+@pytest.mark.requirement("R-VM-11")
 def test_a_cancelled_job_is_killed_with_its_family(host, until, working, tmp_path):
     job = outside.hold_with_family.enqueue(tmp_path, "it")
     with working(host.worker()):

@@ -239,7 +239,13 @@ def test_a_redriven_job_goes_on_from_its_checkpoint(host: JobHost, working):
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [({1, 2}, "must be JSON"), (math.nan, "must be JSON"), ("x" * 2**21, "may have 1,0")],
+    [
+        ({1, 2}, "must be JSON.*this one holds a value of type set, which would not come back"),
+        (math.nan, "must be JSON.*this one has nan"),
+        ({"rows": {7: "seven"}}, "must be JSON.*this one has the key 7"),
+        ([(7, "seven")], "must be JSON.*this one holds a value of type tuple"),
+        ("x" * 2**21, "may have 1,0"),
+    ],
 )
 def test_a_state_that_cannot_be_kept_is_refused_before_it_is_sent(
     host: JobHost, working, state, said

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from jobhost import JobHost
+from jobhost import JobHost, State, current_job
 from jobhost.store.plans.nodes import NewNode, register
 from jobhost.store.readable import until_readable
 from jobhost.worker.link import Link
-from jobhost.worker.wire import Hello, Lost, Message, Ready, Welcome, Wire
+from jobhost.worker.wire import Hello, Lost, Message, Ready, Stop, Welcome, Wire
 from jobhost.worker.worker import Worker
 
 pytestmark = pytest.mark.stores("sqlite", "postgres")
@@ -23,12 +23,12 @@ _ENDS: list[Wire] = []
 class Node:
     """The other end of one worker, which runs in a thread here."""
 
-    def __init__(self, host: JobHost) -> None:
+    def __init__(self, host: JobHost, **settings: str) -> None:
         ours, theirs = socket.socketpair()
         self._wire = Wire(ours.detach())
         _ENDS.append(self._wire)
         self._host = host
-        self._worker: Worker = host.worker()
+        self._worker: Worker = host.worker(**settings)
         self._worker.obey(Link(Wire(theirs.detach())), host.address)
         self._thread = threading.Thread(target=self._worker.run, daemon=True)
         self._thread.start()
@@ -38,6 +38,10 @@ class Node:
         """Its next words."""
         assert until_readable([self._wire.fileno()], GUARD_SECONDS), "it says nothing"
         return self._wire.receive()
+
+    def ask_to_stop(self) -> None:
+        """The word before the node's SIGTERM."""
+        self._wire.send(Stop())
 
     def welcome(self, welcome: Welcome) -> None:
         self._wire.send(welcome)
@@ -92,3 +96,27 @@ def test_a_worker_that_was_ready_does_not_say_so_again_when_it_is_entered_anew(h
         assert note.enqueue("job").result("60s") == "job"
     finally:
         node.stop()
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["by its node", "by somebody else"])
+def test_a_worker_hands_back_what_runs_only_if_its_node_has_asked_it_to_stop(
+    host: JobHost, *, asked: bool
+):
+    started = threading.Event()
+
+    @host.task
+    def note() -> None:
+        started.set()
+        current_job().cancel.wait(GUARD_SECONDS)
+        current_job().cancel.raise_if_set()
+
+    job = note.enqueue()
+    node = Node(host, stopping_wait_time="0s")
+    node.welcome(node.enter())
+    assert started.wait(GUARD_SECONDS)
+    if asked:
+        node.ask_to_stop()
+    node.stop()
+
+    assert job.status().state is (State.READY if asked else State.RUNNING)
+    assert [attempt.outcome for attempt in job.attempts()] == ["released"] * asked

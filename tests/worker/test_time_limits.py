@@ -113,6 +113,7 @@ def test_neighbours_of_a_job_that_runs_out_of_time_go_on(host, working):
 
 @pytest.mark.parametrize("place", ["loop", "thread"])
 @pytest.mark.parametrize("cancelled_first", [False, True])
+@pytest.mark.requirement("R-RESIL-7")
 def test_a_job_that_ignores_its_limit_retires_the_worker(
     host, until, working, place, cancelled_first
 ):

@@ -62,6 +62,30 @@ def test_a_worker_started_after_a_kill_takes_over_what_ran_before_the_backlog(ya
     assert {job.status().deliveries for job in waiting} == {1}
 
 
+def test_a_killed_worker_is_listed_as_dead_at_once(yard):
+    doomed = yard.start(concurrency=1, lease=LONG)
+    yard.chores.hold.enqueue("a")
+    yard.started("a")
+    (before,) = yard.host.nodes()
+    doomed.kill()
+    (after,) = yard.host.nodes()
+    assert (before.state, after.state) == ("live", "dead")
+    assert after.to_json()["state"] == "dead"
+
+
+def test_what_a_killed_worker_ran_is_explained_by_its_death_at_once(yard):
+    doomed = yard.start(concurrency=1, lease=LONG)
+    running = yard.chores.hold.enqueue("a")
+    yard.started("a")
+    waiting = yard.chores.note.enqueue("waiting")
+    assert running.explain().cause == "running"
+
+    doomed.kill()
+    doomed.wait()
+    assert running.explain().sentence == f"its worker {doomed.name} died while it ran"
+    assert waiting.explain().cause == "no worker"
+
+
 @pytest.mark.requirement("R-MSG-11")
 @pytest.mark.requirement("R-RES-2")
 @pytest.mark.parametrize("kind", ["exit", "segfault"])

@@ -1,25 +1,38 @@
 """`jobhost dead`: look at dead letters, send them back, purge them."""
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from functools import wraps
+from inspect import Signature, signature
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Concatenate,
+    Final,
+    ParamSpec,
+    TypeVar,
+    cast,
+)
 
 import typer
 
 from jobhost.app import JobHost
 from jobhost.cli.exits import Exit
 from jobhost.cli.hosts import StoreUrl
-from jobhost.cli.jobs import LISTED_MAX, JsonOutput, show
+from jobhost.cli.jobs import LISTED_MAX
+from jobhost.cli.jobs_show import JsonOutput, show
 from jobhost.cli.render import put, put_json, put_listing, put_table, tell
 from jobhost.clock import SystemClock, to_datetime
 from jobhost.durations import parse_duration
-from jobhost.errors import UsageError
+from jobhost.errors import InvalidOption, UsageError
 from jobhost.plurals import counted
 
 if TYPE_CHECKING:
-    from jobhost.host.dead import Progressed
+    from jobhost.host.dead import Progressed, Which
     from jobhost.jobs.dead import DeadGroup
     from jobhost.store.plans.dead import DeadCount
 
@@ -28,19 +41,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Task = Annotated[str | None, typer.Option(help="Only of this task.")]
-Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
-Error = Annotated[
-    str | None, typer.Option(help="Only with a last error of this class, such as TimeoutError.")
-]
-Reason = Annotated[
-    str | None, typer.Option(help="Only with this in their reason, such as expired.")
-]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Died since then: 2h ago, or 2030-01-31T09:00:00Z."),
-]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Died before then; likewise.")]
+P = ParamSpec("P")
+T = TypeVar("T")
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many.")]
 
 MESSAGE_CHARS_MAX: Final = 120
@@ -51,14 +54,77 @@ _NONE: Final = "no such dead letters"
 _HEADS: Final = ("count", "task", "cause", "first", "last", "newest", "message")
 
 
+def _filter(
+    task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only of this queue.")] = None,
+    error: Annotated[
+        str | None,
+        typer.Option(help="Only with a last error of this class, such as TimeoutError."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Only with this in their reason, such as expired.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Died since then: 2h (ago), or 2030-01-31T09:00:00Z."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Died before then; likewise.")
+    ] = None,
+) -> "Which":
+    """The words of a filter that were given; its parameters are the options of each command that
+    is about `_which_ones`."""
+    given = {
+        "task": task,
+        "queue": queue,
+        "error": error,
+        "reason": reason,
+        "since": _instant(since, "--since"),
+        "until": _instant(until, "--until"),
+    }
+    return cast("Which", {name: value for name, value in given.items() if value is not None})
+
+
+def _instant(text: str | None, option: str) -> datetime | None:
+    """A moment, or how long ago it was."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        with suppress(InvalidOption):
+            return to_datetime(SystemClock().now()) - parse_duration(text, option)
+    else:
+        if moment.utcoffset() is not None:
+            return moment
+    raise UsageError(
+        f"{option} must be a time ago, such as 2h, or a date and time with an offset, such as "
+        f"2030-01-31T09:00:00Z; got {text!r}"
+    )
+
+
+def _which_ones(command: Callable[Concatenate["Which", P], T]) -> Callable[..., T]:
+    """A command whose first parameter is a filter has the options of `_filter` in its place."""
+    words = signature(_filter).parameters
+    own = list(signature(command).parameters.values())[1:]
+    parameters = [*words.values(), *own]
+
+    @wraps(command)
+    def with_options(*args: P.args, **given: P.kwargs) -> T:
+        options: dict[str, Any] = given
+        which = _filter(**{name: options.pop(name) for name in words})
+        return command(which, *args, **given)
+
+    seen: Any = with_options
+    seen.__signature__ = Signature(parameters)
+    seen.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_options
+
+
 @app.command("list")
+@_which_ones
 def list_dead(
-    task: Task = None,
-    queue: Queue = None,
-    error: Error = None,
-    reason: Reason = None,
-    since: Since = None,
-    until: Until = None,
+    which: "Which",
     group: Annotated[
         bool, typer.Option("--group", help="Those that died alike as one line.")
     ] = False,
@@ -74,10 +140,12 @@ def list_dead(
       jobhost dead list --task mail --error TimeoutError --since 2h
       jobhost dead list --json
     """
-    which = _which(task, queue, error, reason, since, until)
     with JobHost(url) as host:
         if group:
-            _put_groups(host.dead.groups(**which), json_output=json_output)
+            groups = host.dead.groups(**which)
+            _put_groups(groups[:limit], json_output=json_output)
+            if len(groups) > limit and not json_output:
+                tell("there are more groups: --limit, or a narrower filter")
             return
         jobs = host.dead.jobs(limit=limit, **which)
     if json_output:
@@ -90,17 +158,14 @@ def list_dead(
         tell(_NONE)
 
 
-app.command("show")(show)
+_SHOWN: Final = (inspect.getdoc(show) or "").replace("jobhost jobs show", "jobhost dead show")
+app.command("show", help=_SHOWN)(show)
 
 
 @app.command("redrive")
+@_which_ones
 def redrive(
-    task: Task = None,
-    queue: Queue = None,
-    error: Error = None,
-    reason: Reason = None,
-    since: Since = None,
-    until: Until = None,
+    which: "Which",
     everything: Annotated[
         bool, typer.Option("--all", help="All there are, if nothing else says which.")
     ] = False,
@@ -121,7 +186,6 @@ def redrive(
       jobhost dead redrive --task mail --error TimeoutError --rate 10/s
       jobhost dead redrive --all
     """
-    which = _which(task, queue, error, reason, since, until)
     _require(which, everything=everything)
     with JobHost(url) as host:
         if dry_run:
@@ -133,13 +197,9 @@ def redrive(
 
 
 @app.command("purge")
+@_which_ones
 def purge(
-    task: Task = None,
-    queue: Queue = None,
-    error: Error = None,
-    reason: Reason = None,
-    since: Since = None,
-    until: Until = None,
+    which: "Which",
     everything: Annotated[
         bool, typer.Option("--all", help="All there are, if nothing else says which.")
     ] = False,
@@ -157,7 +217,6 @@ def purge(
       jobhost dead purge --task mail --until 30d --dry-run
       jobhost dead purge --task mail --until 30d --yes
     """
-    which = _which(task, queue, error, reason, since, until)
     _require(which, everything=everything)
     with JobHost(url) as host:
         if dry_run:
@@ -187,43 +246,7 @@ def _put_groups(groups: Sequence["DeadGroup"], *, json_output: bool) -> None:
     put_table(_HEADS, rows)
 
 
-def _which(
-    task: str | None,
-    queue: str | None,
-    error: str | None,
-    reason: str | None,
-    since: str | None,
-    until: str | None,
-) -> Any:
-    """The filter's words that were given."""
-    given = {
-        "task": task,
-        "queue": queue,
-        "error": error,
-        "reason": reason,
-        "since": _instant(since, "--since"),
-        "until": _instant(until, "--until"),
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _instant(text: str | None, option: str) -> datetime | None:
-    """A moment, or how long ago it was."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return to_datetime(SystemClock().now()) - parse_duration(text, option)
-    if moment.utcoffset() is None:
-        raise UsageError(
-            f"{option} must have an offset, such as 2030-01-31T09:00:00Z, or be a time ago, such "
-            f"as 2h; got {text!r}"
-        )
-    return moment
-
-
-def _require(which: Any, *, everything: bool) -> None:
+def _require(which: "Which", *, everything: bool) -> None:
     if everything and which:
         raise UsageError("--all means every dead letter: leave it out where a filter says which")
     if not everything and not which:
@@ -261,7 +284,7 @@ def _ask(found: "DeadCount") -> None:
 
 @contextmanager
 def _progress(
-    host: JobHost, which: Any, doing: str
+    host: JobHost, which: "Which", doing: str
 ) -> Iterator[Callable[["Progressed"], object] | None]:
     """A bar on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():

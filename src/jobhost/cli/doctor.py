@@ -6,7 +6,7 @@ import typer
 
 from jobhost.cli.exits import Exit
 from jobhost.cli.hosts import StoreUrl
-from jobhost.cli.jobs import JsonOutput
+from jobhost.cli.jobs_show import JsonOutput
 from jobhost.cli.render import put_json, put_table
 
 

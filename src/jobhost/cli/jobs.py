@@ -11,8 +11,9 @@ from jobhost.cli.exits import Exit, exit_of
 from jobhost.cli.explain import explain
 from jobhost.cli.hosts import StoreUrl, where_to_look
 from jobhost.cli.jobs_logs import logs
-from jobhost.cli.render import as_json, put, put_job, put_json, put_listing, tell
-from jobhost.cli.waiting import advice, pause_advice, paused_queues, queues_without_worker
+from jobhost.cli.jobs_show import JsonOutput, show
+from jobhost.cli.render import put, put_json, put_listing, tell
+from jobhost.cli.waiting import advice, queues_without_worker, shut_advice, shut_queues
 from jobhost.errors import IllegalMove, JobNotFound, UniqueKeyTaken, UsageError
 from jobhost.ids import parse_id
 from jobhost.jobs.options import DEFAULT_QUEUE, check_name
@@ -38,7 +39,6 @@ _NUMBER_DIGITS_MAX: Final = 18
 """Of a job's number; an id has more."""
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of jobs.")]
-JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
 
 app = typer.Typer(
     help="Look at jobs, cancel, resume, purge them, send them back.", no_args_is_help=True
@@ -61,6 +61,7 @@ def list_jobs(
 
     More than one page: go on with --before and the number that the page ends with.
     Jobs that wait where no worker serves are told on stderr, with the next step.
+    Running ones are shown with their progress, if they tell it.
 
     Examples:
 
@@ -68,6 +69,7 @@ def list_jobs(
       jobhost jobs list --state dead --queue mail --limit 10
       jobhost jobs list --json
     """
+    from jobhost.store.plan import drive
     from jobhost.store.plans import look
 
     for name, what in ((queue, "--queue"), (task, "--task")):
@@ -75,9 +77,9 @@ def list_jobs(
             check_name(name, what)
     wanted = look.Filter(state=state, queue=queue, task=task, limit=limit, before=before)
     with JobHost(url) as host:
-        page = host.store.read(lambda: look.list_jobs(wanted))
+        page = drive(host.store.read, look.list_with_progress(wanted))
         unserved = queues_without_worker(host, page.jobs)
-        paused = paused_queues(host, page.jobs)
+        paused = shut_queues(host, page.jobs)
     if json_output:
         put_json({"jobs": [job.to_json() for job in page.jobs], "next": page.next})
         return
@@ -88,40 +90,10 @@ def list_jobs(
     for name in unserved:
         tell(advice(name))
     for stopped in paused:
-        tell(pause_advice(stopped))
+        tell(shut_advice(stopped))
 
 
-@app.command("show")
-def show(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")],
-    json_output: JsonOutput = False,
-    url: StoreUrl = None,
-) -> None:
-    """Show everything about one job.
-
-    Its state and the reason, times, counts, options, arguments, result, and every
-    attempt with its error and traceback.
-
-    Examples:
-
-      jobhost jobs show 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10
-      jobhost jobs show 0190a5c2-7e0d-7c3a-9d5e-2b1f6c8a4e10 --json
-    """
-    with JobHost(url) as host:
-        job = host.job(job_id)
-        record, attempts = job.status(), job.attempts()
-        unserved = queues_without_worker(host, [record])
-        paused = paused_queues(host, [record])
-    if json_output:
-        put_json(as_json(record, attempts))
-        return
-    put_job(record, attempts)
-    for name in unserved:
-        tell(advice(name))
-    for stopped in paused:
-        tell(pause_advice(stopped))
-
-
+app.command("show")(show)
 app.command("explain")(explain)
 app.command("logs")(logs)
 
@@ -204,7 +176,7 @@ def purge(job_ids: Ids, url: StoreUrl = None) -> None:
 
 @app.command("peek")
 def peek(
-    queue: Annotated[str, typer.Argument(help="The queue.")] = DEFAULT_QUEUE,
+    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="Its name.")] = DEFAULT_QUEUE,
     limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="How many at most.")] = 10,
     json_output: JsonOutput = False,
     url: StoreUrl = None,

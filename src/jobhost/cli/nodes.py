@@ -1,7 +1,8 @@
 """`jobhost nodes`: who runs jobs, on which machines; and ask some of them to stop."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from jobhost.app import JobHost, url_option
 from jobhost.cli.exits import CommandError, Exit
 from jobhost.cli.hosts import StoreUrl
-from jobhost.cli.jobs import JsonOutput
+from jobhost.cli.jobs_show import JsonOutput
 from jobhost.cli.render import put, put_json, tell
 from jobhost.cli.render_nodes import put_node, put_nodes
 from jobhost.durations import seconds
@@ -40,7 +41,8 @@ def list_nodes(
     """List the nodes, each with its workers, and the workers without a node.
 
     Slots and running jobs, memory, the load of the machine, the age of the last
-    heartbeat, and the state: live, draining, lapsed (its lease has run out), ended.
+    heartbeat, and the state: live, draining, dead (its process has gone), lapsed (its lease
+    has run out), ended.
 
     Examples:
 
@@ -100,6 +102,7 @@ def drain(
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Until they have ended.")] = False,
     timeout: Annotated[str, typer.Option(help="How long to wait at most.")] = "10m",
+    json_output: JsonOutput = False,
     url: StoreUrl = None,
 ) -> None:
     """Ask nodes to stop, wherever they run.
@@ -113,6 +116,7 @@ def drain(
       jobhost nodes drain 17
       jobhost nodes drain web1:4711 --wait --timeout 5m
       jobhost nodes drain --all --wait
+      jobhost nodes drain --all --wait --json
     """
     if bool(names) is everyone:
         raise UsageError("say which nodes to drain, or --all; 'jobhost nodes list' shows them")
@@ -121,18 +125,40 @@ def drain(
         wanted = _independent(host) if everyone else [_the_one(host, name) for name in names or ()]
         if not wanted:
             tell("no node or worker runs")
-        code, asked = Exit.DONE, []
+        told = _Told(code=Exit.DONE, say=tell if json_output else put)
         for node in wanted:
             try:
-                _ask(host, node)
+                _ask(host, node, told)
             except CommandError as error:
                 tell(str(error))
-                code = code or error.code
+                told.refused[node.number] = str(error)
+                told.code = told.code or error.code
             else:
-                asked.append(node)
+                told.asked.append(node)
         if wait:
-            code = _wait(host, asked, wait_seconds) or code
-    raise typer.Exit(code)
+            told.code = _wait(host, told, wait_seconds) or told.code
+    if json_output:
+        put_json(told.to_json())
+    raise typer.Exit(told.code)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What came of a drain: of whom it was asked, who was refused and why, and of those that were
+    waited for the reason of their end. `say` takes lines about that."""
+
+    code: Exit
+    say: Callable[[str], None]
+    asked: "list[NodeRecord]" = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    ended: dict[int, str | None] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        """With stable keys; `ended` is empty unless it was waited for."""
+        refused = [{"number": number, "reason": why} for number, why in self.refused.items()]
+        ended = [{"number": number, "reason": why} for number, why in self.ended.items()]
+        asked = [{"number": node.number, "worker": node.worker} for node in self.asked]
+        return {"asked": asked, "refused": refused, "ended": ended}
 
 
 def _independent(host: JobHost) -> "list[NodeRecord]":
@@ -162,14 +188,14 @@ def _not_found(name: str, option: str = "") -> CommandError:
     )
 
 
-def _ask(host: JobHost, node: "NodeRecord") -> None:
+def _ask(host: JobHost, node: "NodeRecord", told: _Told) -> None:
     """Ask one to stop, and say so. Raises CommandError where that is not possible."""
     from jobhost.store.plans.operate import DrainResult, drain
 
     name = f"{node.number} ({node.worker})"
     match host.store.write(lambda: drain(node.number)):
         case DrainResult.REQUESTED:
-            put(f"{name} was asked to stop; it hears of it with its next heartbeat")
+            told.say(f"{name} was asked to stop; it hears of it with its next heartbeat")
         case DrainResult.SUPERVISED:
             raise CommandError(
                 f"{name} is a worker of node {node.supervisor}, which would start another: drain "
@@ -191,16 +217,17 @@ def _ask(host: JobHost, node: "NodeRecord") -> None:
             raise _not_found(str(node.number), url_option(host))
 
 
-def _wait(host: JobHost, nodes: "Sequence[NodeRecord]", wait_seconds: float) -> Exit:
+def _wait(host: JobHost, told: _Told, wait_seconds: float) -> Exit:
     """Until all have ended, and say how far they are; NOT_ENDED when that takes too long."""
-    left = {node.number: "" for node in nodes}
+    left = {node.number: "" for node in told.asked}
     end = time.monotonic() + wait_seconds
     while left:
         living = {node.number: node for node in host.nodes()}
         for number in list(left):
             if (node := living.get(number)) is None:
                 ended = _the_one(host, str(number))
-                put(f"{number} ({ended.worker}) has ended: {ended.end_reason}")
+                told.say(f"{number} ({ended.worker}) has ended: {ended.end_reason}")
+                told.ended[number] = ended.end_reason
                 del left[number]
             elif (now := _progress(node)) != left[number]:
                 tell(now)

@@ -1,9 +1,10 @@
 """One look at a whole store, for `jobhost top`: bounded in what it asks and in what it gives."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jobhost.clock import SystemClock, to_datetime
 from jobhost.errors import StoreUnavailable
@@ -12,10 +13,16 @@ if TYPE_CHECKING:
     from jobhost.app import JobHost
     from jobhost.jobs.dead import DeadGroup
     from jobhost.jobs.queue_stats import QueueStats
-    from jobhost.jobs.records import NodeRecord
+    from jobhost.jobs.records import JobAtWork, NodeRecord
+    from jobhost.store.plan import Plan
+
+T = TypeVar("T")
 
 DEAD_LOOKED_AT: Final = 1000
 """Of the newest dead letters so many are grouped in each look."""
+
+AT_WORK_MAX: Final = 100
+"""Running jobs that are shown with their progress: more than fit a terminal."""
 
 _REFUSED: Final = "42501"
 """What PostgreSQL says where a login may not look."""
@@ -31,6 +38,8 @@ class Overview:
         states: By name, how many jobs: text for people, and plain values for `--json`.
         queues: By name.
         nodes: Nodes and workers that have not ended, each node before its workers.
+        running: Jobs that have told how far they are, the longest running first; None where this
+            login may not look.
         dead: Groups among the newest dead letters, the newest first; None where this login may
             not look.
     """
@@ -40,6 +49,7 @@ class Overview:
     states: dict[str, tuple[str, dict[str, Any]]]
     queues: "Sequence[QueueStats]"
     nodes: "Sequence[NodeRecord]"
+    running: "Sequence[JobAtWork] | None"
     dead: "Sequence[DeadGroup] | None"
 
     def to_json(self) -> dict[str, Any]:
@@ -50,6 +60,7 @@ class Overview:
             "states": {state: plain for state, (_, plain) in self.states.items()},
             "queues": [queue.to_json() for queue in self.queues],
             "nodes": [node.to_json() for node in self.nodes],
+            "running": None if self.running is None else [job.to_json() for job in self.running],
             "dead": None if self.dead is None else [group.to_json() for group in self.dead],
         }
 
@@ -57,7 +68,7 @@ class Overview:
 def look(host: "JobHost") -> Overview:
     """Ask the store for everything, once. Raises StoreError."""
     from jobhost.jobs.depth import NOTHING
-    from jobhost.store.plans.overview import tally_bounded
+    from jobhost.store.plans.overview import at_work, tally_bounded
 
     queues = host.queues()
     ready = sum((queue.depth for queue in queues), NOTHING)
@@ -73,6 +84,7 @@ def look(host: "JobHost") -> Overview:
         },
         queues=queues,
         nodes=host.nodes(),
+        running=_if_allowed(host, partial(at_work, AT_WORK_MAX)),
         dead=_dead(host),
     )
 
@@ -81,10 +93,17 @@ def _dead(host: "JobHost") -> "list[DeadGroup] | None":
     from jobhost.jobs.dead import DeadFilter
     from jobhost.store.plans.dead import group_dead
 
+    groups = _if_allowed(host, partial(group_dead, DeadFilter(), looked_at=DEAD_LOOKED_AT))
+    if groups is None:
+        return None
+    return sorted(groups, key=lambda group: group.last_at, reverse=True)
+
+
+def _if_allowed(host: "JobHost", plan: "Callable[[], Plan[T]]") -> T | None:
+    """What it finds, or None where this login may not look."""
     try:
-        groups = host.store.read(lambda: group_dead(DeadFilter(), looked_at=DEAD_LOOKED_AT))
+        return host.store.read(plan)
     except StoreUnavailable as error:
         if getattr(error.__cause__, "sqlstate", None) != _REFUSED:
             raise
         return None
-    return sorted(groups, key=lambda group: group.last_at, reverse=True)

@@ -9,7 +9,7 @@ import typer
 from jobhost.app import JobHost, url_option
 from jobhost.cli.exits import CommandError, Exit
 from jobhost.cli.hosts import StoreUrl
-from jobhost.cli.jobs import JsonOutput
+from jobhost.cli.jobs_show import JsonOutput
 from jobhost.cli.render import put, put_json, tell
 from jobhost.cli.render_queues import put_queue, put_queues
 from jobhost.errors import InvalidOption, UsageError, did_you_mean
@@ -146,6 +146,17 @@ def set_queue(
     dropped: Annotated[
         bool | None, typer.Option(help="Delete expired jobs, instead of keeping them as dead.")
     ] = None,
+    raise_priority_after: Annotated[
+        str | None,
+        typer.Option(help="Raise a job that has waited so long to the next priority in use."),
+    ] = None,
+    hours: Annotated[
+        str | None,
+        typer.Option(help="When its jobs may start; outside these hours none does."),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="The time zone of these hours, by its IANA name.")
+    ] = None,
     json_output: JsonOutput = False,
     url: StoreUrl = None,
 ) -> None:
@@ -159,6 +170,9 @@ def set_queue(
       jobhost queues set mail --objective 30s
       jobhost queues set mail --capacity 10000 --when-full wait --wait 2s
       jobhost queues set mail --objective none --expires 1h
+      jobhost queues set mail --raise-priority-after 10m
+      jobhost queues set reports --hours "22:00-06:00" --zone Europe/Berlin
+      jobhost queues set reports --hours "mon-fri 22:00-06:00, sat-sun 00:00-24:00"
     """
     check_name(name, "queue")
     given: dict[str, Any] = {
@@ -168,6 +182,9 @@ def set_queue(
         "wait": wait,
         "expires": expires,
         "dropped": dropped,
+        "raise_priority_after": raise_priority_after,
+        "hours": hours,
+        "zone": zone,
     }
     changes = {
         key: None if value == TAKE_BACK else value

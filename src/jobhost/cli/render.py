@@ -69,13 +69,14 @@ def put(text: str) -> None:
         raise
 
 
-def put_json(value: Any) -> None:
-    """A value as JSON for stdout: indented on a terminal, else on one line."""
+def put_json(value: Any, *, line: bool = False) -> None:
+    """A value as JSON for stdout: indented on a terminal, else, or as one `line` of many, on one
+    line."""
     encoding = sys.stdout.encoding or "ascii"
     text = json.dumps(
         value,
         ensure_ascii=not encoding.lower().startswith("utf"),
-        indent=2 if sys.stdout.isatty() else None,
+        indent=2 if sys.stdout.isatty() and not line else None,
     )
     put(_ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
@@ -125,13 +126,15 @@ def put_listing(jobs: Sequence["JobRecord"], next_page: int | None) -> None:
 
     table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
     table.add_column("id", no_wrap=True, min_width=ID_CHARS)
-    for name in ("state", "task", "queue", "created", "reason"):
+    some_told = any(job.progress is not None for job in jobs)
+    heads = ("state", "task", "queue", "created", *(["progress"] if some_told else []), "reason")
+    for name in heads:
         table.add_column(name, overflow="fold")
     for job in jobs:
-        state = _state(job)
+        told = "" if job.progress is None else job.progress.brief
         table.add_row(
-            str(job.id), state, clean(job.task), clean(job.queue), _moment(job.created_at),
-            clean(job.reason or ""),
+            str(job.id), _state(job), clean(job.task), clean(job.queue), _moment(job.created_at),
+            *([told] if some_told else []), clean(job.reason or ""),
         )  # fmt: skip
     put_page(table)
     if next_page is not None:
@@ -192,6 +195,8 @@ def _facts(job: "JobRecord") -> list[tuple[str, str]]:
         ("claimed", _moment(job.claimed_at)),
         ("ended", _moment(job.ended_at)),
         ("worker", job.worker or ""),
+        ("unique key", _unique_key(job)),
+        ("idempotency key", _idempotency_key(job)),
         ("progress", "" if job.progress is None else str(job.progress)),
         ("counts", f"{', '.join(counts)}; epoch {job.epoch}"),
         ("trigger", f"{envelope.trigger_kind}: {envelope.trigger_detail}"),
@@ -204,6 +209,18 @@ def _facts(job: "JobRecord") -> list[tuple[str, str]]:
         ("result", _brief(job.result or "")),
         ("error", _error(job.error)),
     ]
+
+
+def _unique_key(job: "JobRecord") -> str:
+    if job.unique_key is None:
+        return ""
+    return f"{job.unique_key}, taken until its {job.unique_until}"
+
+
+def _idempotency_key(job: "JobRecord") -> str:
+    if job.idempotency_key is None:
+        return ""
+    return f"{job.idempotency_key}, for repeats until {_moment(job.idempotency_until)}"
 
 
 def _items(report: "ItemReport") -> Iterator[str]:

@@ -75,6 +75,8 @@ def _facts(queue: "QueueStats") -> list[tuple[str, str]]:
         ("succeeded", f"{_rate(flow.succeeded)} a second"),
         ("failed", f"{_rate(flow.failed)} a second"),
         ("objective", _objective(queue)),
+        ("hours", _hours(queue)),
+        ("ageing", _ageing(queue)),
         ("capacity", _capacity(queue)),
         ("expires", _expiry(queue)),
     ]
@@ -101,6 +103,10 @@ def _state(queue: "QueueStats") -> str:
         words.append("late")
     if queue.fullness is not None and queue.fullness >= NEARLY_FULL:
         words.append("full" if queue.fullness >= 1 else f"{queue.fullness:.0%} full")
+    if queue.settings.opening is not None:
+        words.append(str(queue.settings.opening))
+    if ageing := _ageing(queue):
+        words.append(ageing)
     return ", ".join(words) or "in order"
 
 
@@ -131,6 +137,16 @@ def _capacity(queue: "QueueStats") -> str:
         "" if settings.wait is None else f", up to {format_seconds(settings.wait.total_seconds())}"
     )
     return f"{settings.capacity:,}; then {settings.when_full.value}{wait}"
+
+
+def _ageing(queue: "QueueStats") -> str:
+    age = queue.settings.raise_priority_after
+    return "" if age is None else f"raises after {format_seconds(age.total_seconds())}"
+
+
+def _hours(queue: "QueueStats") -> str:
+    settings = queue.settings
+    return "" if settings.hours is None else f"{settings.hours} {settings.zone}"
 
 
 def _expiry(queue: "QueueStats") -> str:

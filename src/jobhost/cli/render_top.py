@@ -10,7 +10,7 @@ from jobhost.cli.render_queues import queue_table
 from jobhost.durations import format_seconds
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobhost.cli.overview import Overview
     from jobhost.jobs.dead import DeadGroup
     from jobhost.jobs.queue_stats import QueueStats
-    from jobhost.jobs.records import NodeRecord
+    from jobhost.jobs.records import JobAtWork, NodeRecord
 
 T = TypeVar("T")
 
@@ -31,6 +31,9 @@ MESSAGE_CHARS_MAX: Final = 120
 _AROUND: Final = 17
 """Lines of a frame that are no rows: head, titles, heads and rules of tables, "and more"."""
 
+_AROUND_RUNNING: Final = 5
+"""More of them where jobs tell how far they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -38,19 +41,22 @@ class Limits:
 
     queues: int | None = None
     nodes: int | None = None
+    running: int | None = None
     dead: int | None = None
 
 
 def fit(overview: "Overview", lines: int) -> Limits:
-    """What fits a terminal: each table has a third, and what one leaves is the others'."""
+    """What fits a terminal: each table has its part, and what one leaves is the others'."""
     wanted = {
         "queues": len(overview.queues),
         "nodes": len(overview.nodes),
+        "running": len(overview.running or ()),
         "dead": len(overview.dead or ()),
     }
-    room, given = max(0, lines - _AROUND), {}
-    for left, name in zip((3, 2, 1), sorted(wanted, key=lambda name: wanted[name]), strict=True):
-        given[name] = max(ROWS_MIN, min(wanted[name], room // left))
+    around = _AROUND + (_AROUND_RUNNING if overview.running else 0)
+    room, given = max(0, lines - around), {}
+    for at, name in enumerate(sorted(wanted, key=lambda name: wanted[name])):
+        given[name] = max(ROWS_MIN, min(wanted[name], room // (len(wanted) - at)))
         room -= min(wanted[name], given[name])
     return Limits(**given)
 
@@ -65,8 +71,17 @@ def frame(overview: "Overview", limits: Limits) -> "list[RenderableType]":
             "queues", queues, limits.queues, queue_table, "none yet: the first job makes one"
         ),
         *_section("workers", overview.nodes, limits.nodes, _node_table, "none runs"),
+        *_running_section(overview, limits.running),
         *_dead_section(overview.dead, limits.dead),
     ]
+
+
+def _running_section(overview: "Overview", limit: int | None) -> "list[RenderableType]":
+    """Nothing where no job tells how far it is, as most do not."""
+    if not overview.running:
+        return []
+    jobs = [(job, overview.at - job.claimed_at) for job in overview.running]
+    return _section("running jobs that tell how far they are", jobs, limit, _running_table, "")
 
 
 def _dead_section(dead: "Sequence[DeadGroup] | None", limit: int | None) -> "list[RenderableType]":
@@ -109,6 +124,16 @@ def _node_table(nodes: Iterable["NodeRecord"]) -> "Table":
             _ago(node.heartbeat_seconds),
             node.state,
         )
+        table.add_row(*map(clean, cells))
+    return table
+
+
+def _running_table(jobs: "Iterable[tuple[JobAtWork, timedelta]]") -> "Table":
+    table = _plain_table(("task", "job", "runs for", "progress", "message"))
+    for job, since in jobs:
+        runs = _ago(max(0.0, since.total_seconds()))
+        told = job.progress
+        cells = (job.task, str(job.id), runs, told.brief, told.message or "")
         table.add_row(*map(clean, cells))
     return table
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import typer
 
 from jobhost.cli.hosts import StoreUrl
-from jobhost.cli.jobs import JsonOutput
+from jobhost.cli.jobs_show import JsonOutput
 from jobhost.cli.render import put, put_json, put_table
 from jobhost.errors import InvalidOption, UsageError
 

@@ -19,7 +19,7 @@ from jobhost.cli.enqueue import (
 )
 from jobhost.cli.exits import CommandError, Exit, leave_threads_behind
 from jobhost.cli.hosts import HostUrl, Place, load_host, prints_on_stderr, where_to_look
-from jobhost.cli.waiting import pause_advice, paused_queues
+from jobhost.cli.waiting import shut_advice, shut_queues
 from jobhost.errors import UniqueKeyTaken
 from jobhost.jobs.states import State
 
@@ -88,6 +88,7 @@ def accept_and_claim(store: "Store", batch: "Batch", node: int) -> "Plan[Deliver
     """Accept the batch's one job and claim it in the same transaction: nobody else ever sees
     it waiting, and a crash before the commit leaves nothing behind."""
     from jobhost.store.plans.cycle import claim_one
+    from jobhost.store.plans.hours import keep_hours
     from jobhost.store.plans.keys import accept
 
     own = batch.jobs[0].id
@@ -97,6 +98,7 @@ def accept_and_claim(store: "Store", batch: "Batch", node: int) -> "Plan[Deliver
                 f"job {UUID(bytes=job_id)} has a key of this call, so nothing was run",
                 job_id=job_id,
             )
+    yield from keep_hours()  # perhaps nobody was there when the queue opened
     return (yield from claim_one(batch.jobs[0].id, batch.task, node))
 
 
@@ -122,8 +124,8 @@ def _unfinished(host: "JobHost", job: "JobRecord", report: "WorkerReport") -> Co
     if job.state is State.BLOCKED:
         why = host.job(job.id).explain()
         return CommandError(f"job {job.id} is blocked: {why}", Exit.NOT_ENDED)
-    for queue in paused_queues(host, [job]):
-        told = pause_advice(queue, url_option(host))
+    for queue in shut_queues(host, [job]):
+        told = shut_advice(queue, url_option(host))
         return CommandError(f"job {job.id} was accepted, and not run: {told}", Exit.NOT_ENDED)
     return CommandError(f"job {job.id} is {job.state} again: {look}", Exit.NOT_ENDED)
 

@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import sys
 import termios
 import time
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from jobhost.cli.hosts import StoreUrl
-from jobhost.cli.jobs import JsonOutput
+from jobhost.cli.jobs_show import JsonOutput
+from jobhost.cli.leaving import left_by_signals
 from jobhost.cli.render import clean, put_json, put_page
 from jobhost.durations import format_seconds, seconds
 from jobhost.errors import InvalidOption, StoreError
@@ -78,7 +78,7 @@ def _watch(host: "JobHost", latest: "Overview", pause_seconds: float) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
     trouble: StoreError | None = None
     with (
-        _left_by_signals(),
+        left_by_signals(),
         _single_keys() as leaves_within,
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
@@ -116,18 +116,6 @@ def _screen(
         )
         told = [Text(clean(what), style="bold red")]
     return Group(head, *told, *frame(overview, fit(overview, lines - 2 * len(told))))
-
-
-@contextmanager
-def _left_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end what is within, in order: the terminal becomes as it was."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Keys:

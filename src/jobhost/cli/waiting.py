@@ -23,17 +23,23 @@ def queues_without_worker(host: "JobHost", jobs: "Iterable[JobRecord]") -> list[
     return sorted(queues - host.store.read(served_queues)) if queues else []
 
 
-def paused_queues(host: "JobHost", jobs: "Iterable[JobRecord]") -> "list[QueueSettings]":
-    """The paused ones among the queues in which these jobs wait, by name."""
-    from jobhost.store.plans.queues import pauses
+def shut_queues(host: "JobHost", jobs: "Iterable[JobRecord]") -> "list[QueueSettings]":
+    """The paused or closed ones among the queues in which these jobs wait, by name."""
+    from jobhost.store.plans.queues import shut
 
     queues = sorted({job.queue for job in jobs if job.state in _WAITING})
-    return list(host.store.read(lambda: pauses(queues)).values()) if queues else []
+    found = host.store.read(lambda: shut(queues)).values() if queues else ()
+    return [queue for queue in found if queue.paused_at is not None or queue.closed]
 
 
-def pause_advice(queue: "QueueSettings", option: str = "") -> str:
+def shut_advice(queue: "QueueSettings", option: str = "") -> str:
     """The sentence about such a queue, with the next step."""
-    since = "" if queue.paused_at is None else f" since {queue.paused_at:%Y-%m-%d %H:%M:%S}Z"
+    if queue.paused_at is None:
+        return (
+            f"queue {queue.name!r} is {queue.opening}: to have its jobs start at once, "
+            f"'jobhost queues set {quote(queue.name)} --hours none{option}'"
+        )
+    since = f" since {queue.paused_at:%Y-%m-%d %H:%M:%S}Z"
     reason = "" if queue.pause_reason is None else f" ({queue.pause_reason})"
     return (
         f"queue {queue.name!r} is paused{since}{reason}: its jobs go on after "

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TextIO
 import typer
 
 from jobhost.cli import logs
-from jobhost.cli.exits import Exit, flush, leave_threads_behind
+from jobhost.cli.exits import Exit, exit_of, flush, leave_threads_behind
 from jobhost.cli.hosts import HostUrl, Place, load_host
 from jobhost.clock import SystemClock
 from jobhost.durations import format_seconds, seconds
-from jobhost.errors import InvalidOption, UsageError
+from jobhost.errors import InvalidOption, JobhostError, SchemaMismatch, UsageError
 
 if TYPE_CHECKING:
     from jobhost.app import JobHost
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PROCESSES_MAX: Final = 1000
 _SILENCE_SECONDS: Final = 20.0
 """Of a worker under a node, unless the options say otherwise."""
+
+_ENTRY_SECONDS: Final = 5.0
+"""How long a worker that finds the wrong schema waits to see whether its node finds the right one:
+only then what it has found is news."""
 
 
 def worker(
@@ -94,9 +98,9 @@ def worker(
 ) -> None:
     """Run jobs until stopped, or with --burst until nothing is left.
 
-    SIGTERM or Ctrl-C: it claims nothing more, lets running jobs end, hands back
-    what has not ended in time, and exits with 0. A second one ends it within two
-    seconds.
+    SIGTERM or Ctrl-C, or a terminal that closes: it claims nothing more, lets
+    running jobs end, hands back what has not ended in time, and exits with 0. A
+    second SIGTERM or Ctrl-C ends it within two seconds.
 
     A job that does not obey its time limit ends its process, and a fresh one of
     the same command line takes its place.
@@ -164,7 +168,11 @@ def _run_node(
         stopping_wait_seconds=config.stopping_wait_seconds,
     )
     flush()
-    sys.exit(Node(node, lambda address: open_store(address, SystemClock())).run())
+    try:
+        code = Node(node, lambda address: open_store(address, SystemClock())).run()
+    except JobhostError as error:
+        code = exit_of(error)  # told when the node found it
+    sys.exit(code)
 
 
 def silence_of(given: str | None, lease_seconds: float) -> float:
@@ -209,7 +217,12 @@ def _run_under_node(
     worker = host.worker(**{**settings, **({"concurrency": 1} if lane else {})})
     link = Link(Wire(handle))
     worker.obey(link, from_anywhere(host.address, host.store), lane=lane)
-    report = _run(worker, log)
+    try:
+        report = _run(worker, log)
+    except SchemaMismatch:
+        if link.was_entered(_ENTRY_SECONDS):
+            raise
+        os._exit(Exit.STORE)  # the node has found the same, and says so
     host.close()
     flush()
     code = _exit_of(report)

@@ -12,19 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from jobhost.clock import microseconds
 from jobhost.durations import format_seconds
 from jobhost.errors import QueueFull, StoreError
 from jobhost.jobs.queues import QueueSettings, WhenFull
 from jobhost.plurals import counted
-from jobhost.store.plan import Plan
+from jobhost.store.plan import Plan, drive, drive_async
 from jobhost.store.plans.capacity import count_waiting, make_room
 from jobhost.store.plans.enqueue import Batch
 from jobhost.store.plans.portions import BATCH_MAX
 from jobhost.store.plans.queues import all_settings
 from jobhost.store.seam import Store
+
+R = TypeVar("R")
 
 LOOK_SECONDS: Final = 5.0
 """Between looks at what the store says of queues."""
@@ -69,8 +72,29 @@ class _Look:
         self.full_until = 0.0
 
 
-_Step = Generator[Callable[[], Plan[Any]] | float, Any, MakeRoom | None]
-"""Asks for plans to be read, or for a pause in seconds."""
+_Step = Callable[[], Plan[Any]] | float
+
+_Steps = Generator[_Step, Any, R]
+"""Asks for plans to be read, or for a pause in seconds. Nothing is known, None, of what could not
+be read: the enqueue makes a new store, or tells what is wrong."""
+
+
+def _answer(store: Store, step: _Step) -> Any:
+    if isinstance(step, float):
+        return time.sleep(step)
+    try:
+        return store.read(step)
+    except StoreError:
+        return None
+
+
+async def _answer_async(store: Store, step: _Step) -> Any:
+    if isinstance(step, float):
+        return await asyncio.sleep(step)
+    try:
+        return await store.read_async(step)
+    except StoreError:
+        return None
 
 
 class Gate:
@@ -100,20 +124,12 @@ class Gate:
         """Read what the store says of queues, if it was not read lately. What cannot be read now
         stays as it was known: an enqueue that follows tells of a store that is away."""
         if self._monotonic() >= self._next:
-            self._next = self._monotonic() + LOOK_SECONDS
-            try:
-                self._learn(store.read(all_settings))
-            except StoreError:
-                return
+            drive(partial(_answer, store), self._read_settings())
 
     async def look_async(self, store: Store) -> None:
         """`look` for a caller on an event loop."""
         if self._monotonic() >= self._next:
-            self._next = self._monotonic() + LOOK_SECONDS
-            try:
-                self._learn(await store.read_async(all_settings))
-            except StoreError:
-                return
+            await drive_async(partial(_answer_async, store), self._read_settings())
 
     def expiry_cap(self, queue: str) -> tuple[int, bool] | None:
         """The longest that the store lets a job of this queue wait, in microseconds, and whether it
@@ -136,21 +152,7 @@ class Gate:
         """
         if (bound := self.bound(batch.queue)) is None:
             return None
-        steps = self._enter(replace(bound, when_full=WhenFull.REJECT) if within else bound, batch)
-        answer: Any = None
-        try:
-            while True:
-                step = steps.send(answer)
-                if isinstance(step, float):
-                    time.sleep(step)
-                else:
-                    try:
-                        answer = store.read(step)
-                    except StoreError:  # the enqueue makes a new store, or tells what is wrong
-                        answer = 0
-        except StopIteration as end:
-            room: MakeRoom | None = end.value
-            return room
+        return drive(partial(_answer, store), self._enter(bound, batch, within=within))
 
     async def admit_async(
         self, store: Store, batch: Batch, *, within: bool = False
@@ -158,21 +160,8 @@ class Gate:
         """`admit` for a caller on an event loop."""
         if (bound := self.bound(batch.queue)) is None:
             return None
-        steps = self._enter(replace(bound, when_full=WhenFull.REJECT) if within else bound, batch)
-        answer: Any = None
-        try:
-            while True:
-                step = steps.send(answer)
-                if isinstance(step, float):
-                    await asyncio.sleep(step)
-                else:
-                    try:
-                        answer = await store.read_async(step)
-                    except StoreError:
-                        answer = 0
-        except StopIteration as end:
-            room: MakeRoom | None = end.value
-            return room
+        steps = self._enter(bound, batch, within=within)
+        return await drive_async(partial(_answer_async, store), steps)
 
     def bound(self, queue: str) -> Bound | None:
         """What is said of a queue's size; None: it has no bound."""
@@ -197,14 +186,22 @@ class Gate:
             self._stored = stored
             self._changed()
 
-    def _enter(self, bound: Bound, batch: Batch) -> _Step:
+    def _read_settings(self) -> _Steps[None]:
+        self._next = self._monotonic() + LOOK_SECONDS
+        found = yield all_settings
+        if found is not None:
+            self._learn(found)
+
+    def _enter(self, bound: Bound, batch: Batch, *, within: bool) -> _Steps[MakeRoom | None]:
         """The way of one batch to its place. A batch is let in as a whole where there is room for
         one job of it: else one larger than the queue never were."""
         queue, count = batch.queue, len(batch.jobs)
+        if within:
+            bound = replace(bound, when_full=WhenFull.REJECT)
         if bound.when_full is WhenFull.DROP_OLDEST:
             if self._takes(queue, count):
                 return None
-            waiting = yield lambda: count_waiting(queue, bound.capacity)
+            waiting = (yield partial(count_waiting, queue, bound.capacity)) or 0
             self._saw(queue, bound, waiting)
             if bound.capacity - waiting >= count and self._takes(queue, count):
                 return None
@@ -213,7 +210,7 @@ class Gate:
         pause, longest = _PAUSE_SECONDS
         while not self._takes(queue, count):
             if not self._is_full(queue):
-                waiting = yield lambda: count_waiting(queue, bound.capacity)
+                waiting = (yield partial(count_waiting, queue, bound.capacity)) or 0
                 self._saw(queue, bound, waiting)
                 continue
             left = end - self._monotonic()

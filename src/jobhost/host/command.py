@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from typing_extensions import TypedDict
 
 from jobhost.errors import InvalidOption, UsageError
+from jobhost.host.exit_codes import ExitCodes, check_exit_codes
 from jobhost.host.kinds import Kind
 from jobhost.host.past import Past
 from jobhost.host.task import Task
@@ -28,7 +29,8 @@ _Part = tuple[str, str | None]
 
 
 class CommandResult(TypedDict):
-    """What a command's job hands back: the exit code, always 0, and the ends of its output."""
+    """What a command's job hands back: the exit code, which is 0 or one that `exit_codes` calls a
+    success, and the ends of its output."""
 
     exit: int
     stdout: str
@@ -44,6 +46,7 @@ class Command:
         env: Variables of its own.
         cwd: Where it runs.
         output_bytes: Bound of what is kept of stdout, and of stderr; 0 to 1 MiB.
+        exit_codes: What codes from 1 to 255 mean that are no plain failure.
 
     Raises InvalidOption.
     """
@@ -56,6 +59,7 @@ class Command:
         env: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         output_bytes: int | None = None,
+        exit_codes: ExitCodes | None = None,
     ) -> None:
         self.name = check_name(name, "the name of a task")
         self._parts = [_parts(text, self.name) for text in _texts(arguments, self.name)]
@@ -66,6 +70,7 @@ class Command:
         self.env = _variables(env)
         self.cwd = _folder(cwd)
         self.output_bytes = _output_bytes(output_bytes)
+        self.exit_codes = check_exit_codes(exit_codes, self.name)
 
     def __repr__(self) -> str:
         return " ".join(

@@ -113,7 +113,8 @@ class Job(Generic[R]):
         return self._explained(await drive_async(self._wiring.store.read_async, looks))
 
     def _situation(self) -> Looks[Situation | None]:
-        return situation(self._id, to_datetime(self._wiring.clock.now()))
+        store = self._wiring.store
+        return situation(self._id, to_datetime(self._wiring.clock.now()), store.dead_nodes())
 
     def _explained(self, found: Situation | None) -> Explanation:
         return explain(self._found(found))

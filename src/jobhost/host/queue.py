@@ -1,8 +1,9 @@
 """The handle of a queue: pause and resume it, change its settings, see how it stands."""
 
 import random
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from jobhost.host.wiring import Wiring
 from jobhost.jobs.queue_stats import QueueStats
@@ -20,6 +21,9 @@ class QueueChanges(TypedDict, total=False):
     wait: timedelta | str | None
     expires: timedelta | str | None
     dropped: bool | None
+    raise_priority_after: timedelta | str | None
+    hours: str | None
+    zone: str | None
 
 
 class Queue:
@@ -88,16 +92,25 @@ class Queue:
         """Store settings, for all programs that use this store; what is not given stays.
 
             host.queue("mail").set(objective="30s", capacity=10_000, when_full="wait", wait="2s")
+            host.queue("reports").set(hours="mon-fri 22:00-06:00", zone="Europe/Berlin")
 
         Raises InvalidOption, StoreError.
         """
         changes = stored_changes(settings)
         self._wiring.store.write(lambda: queues.set_queue(self._name, changes))
+        self._tell(changes)
 
     async def aset(self, **settings: Unpack[QueueChanges]) -> None:
         """`set` for a caller on an event loop."""
         changes = stored_changes(settings)
         await self._wiring.store.write_async(lambda: queues.set_queue(self._name, changes))
+        self._tell(changes)
+
+    def _tell(self, changes: Mapping[str, Any]) -> None:
+        """Wake workers for a queue that may open now, or at another time than they know."""
+        if queues.changes_hours(changes):
+            self._wiring.store.announce()
+            self._wiring.store.announce(due=True)
 
     def settings(self) -> QueueSettings:
         """What is stored of it."""

@@ -397,7 +397,7 @@ class BoundTask(Generic[P, R]):
             keyed = None
             if options.key_rules is not None:
                 keyed = self._keyed(portion, options.key_rules)
-                envelopes = _with_unique_keys(envelope, keyed)
+                envelopes = _with_keys(envelope, keyed)
             batch = Batch(
                 task=task.name,
                 queue=options.queue,
@@ -462,13 +462,16 @@ class BoundTask(Generic[P, R]):
         await self._wiring.gate.admit_async(self._wiring.store, batch, within=True)
 
 
-def _with_unique_keys(envelope: Envelope, keyed: Keyed) -> list[str | None]:
-    """The envelope of each job: its unique key travels with it, for a redrive."""
-    until_start = keyed.rules.until_start
+def _with_keys(envelope: Envelope, keyed: Keyed) -> list[str | None]:
+    """The envelope of each job. Its unique key travels with it for a redrive, and both for those
+    who look at it."""
+    rules = keyed.rules
     return [
-        envelope.to_text()
-        if keys.unique is None
-        else replace(envelope, unique=(keys.unique, until_start)).to_text()
+        replace(
+            envelope,
+            unique=None if keys.unique is None else (keys.unique, rules.until_start),
+            idempotency=None if keys.idempotency is None else (keys.idempotency, rules.window_us),
+        ).to_text()
         for keys in keyed.keys
     ]
 

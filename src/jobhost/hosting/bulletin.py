@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from jobhost.events import Events
+from jobhost.hosting.facts import Entered
 from jobhost.hosting.node_events import TaskBroughtBack, TaskSetAside
 from jobhost.hosting.poison import Poison
 from jobhost.hosting.process import WorkerProcess
 from jobhost.store.plans.nodes import News
-from jobhost.worker.wire import LeaveOut, Tidings
+from jobhost.worker.wire import LeaveOut, Tidings, Welcome
 
 _DEAF_SECONDS: Final = 5.0
 """Who has not answered for so long is told no news: it reads nothing, and what is sent to it
@@ -73,6 +74,14 @@ class Bulletin:
         if aside and not self._asked:
             self._asked = True
             store.set_aside(tuple(sorted(aside)))
+
+    def welcome(self, entered: Entered, processes: Iterable[WorkerProcess]) -> None:
+        """The store knows one of these now: it hears its number, after what it must not claim."""
+        for process in processes:
+            if process.ticket == entered.ticket:
+                process.number = entered.number
+                self.tell_newcomer(process)
+                process.wire.send(Welcome(number=entered.number, id=entered.id))
 
     def tell_newcomer(self, process: WorkerProcess) -> None:
         """What a worker must know before it claims."""

@@ -73,7 +73,8 @@ def read_death(
         ready: Whether it had begun to work; only worded.
         alone: Whether it ran one suspect, and nothing beside. SIGKILL counts as its own doing then
             unless it was stopping: where the kernel's kills for want of memory cannot be counted,
-            they look no different, and such a job would be tried for ever.
+            they look no different, and such a job would be tried for ever. So does a stop in order
+            that the node did not ask for: a job may send its worker SIGTERM.
     """
     code = os.waitstatus_to_exitcode(wait_status)
     if stopping and not ready and code == -signal.SIGTERM:
@@ -82,6 +83,8 @@ def read_death(
         return _killed(-code, asked, oom_kills=oom_kills, stopping=stopping, alone=alone)
     if code == goodbye and (code in IN_ORDER or (stopping and code == WorkerExit.STOPPED)):
         return None
+    if code == goodbye == WorkerExit.STOPPED:
+        return Death(cause="was asked to stop, but not by its node", own_doing=alone)
     return Death(cause=_exited(code, stopping=stopping, ready=ready), own_doing=not stopping)
 
 

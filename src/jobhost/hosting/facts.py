@@ -75,10 +75,15 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Works:
+    """The store takes orders again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """The registrar cannot go on: its store is gone or is not as it should be."""
 
     error: BaseException
 
 
-Fact: TypeAlias = Entered | HandedBack | SetAside | Renewed | LeasesLost | Trouble | Broken
+Fact: TypeAlias = Entered | HandedBack | SetAside | Renewed | LeasesLost | Trouble | Works | Broken

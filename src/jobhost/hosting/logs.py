@@ -1,10 +1,13 @@
 """Words what happens to a node for its log, one sentence each. The only place that does."""
 
 import logging
+import time
+from collections.abc import Callable
 
 from jobhost.durations import format_seconds
-from jobhost.events import Events, StoreTrouble
+from jobhost.events import Events, StoreBack, StoreTrouble
 from jobhost.hosting.node_events import (
+    JobProcessKilled,
     JobsHandedBack,
     NodeBeginsAnew,
     NodeBroken,
@@ -20,20 +23,28 @@ from jobhost.hosting.node_events import (
     WorkerSilent,
 )
 from jobhost.plurals import counted
+from jobhost.worker.repeats import Repeats, said_of
 
 _log = logging.getLogger("jobhost.node")
 
 
-def log_events(events: Events) -> None:
-    """Subscribe the log to everything that a node tells."""
+def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Subscribe the log to everything that a node tells.
+
+    Args:
+        monotonic: Tells when a trouble that goes on is worth a line again.
+    """
+    troubles = _Troubles(monotonic)
     events.subscribe(NodeReady, _ready)
     events.subscribe(NodeStopping, _stopping)
     events.subscribe(NodeDraining, _draining)
     events.subscribe(NodeBroken, _broken)
     events.subscribe(NodeBeginsAnew, _begins_anew)
-    events.subscribe(StoreTrouble, _trouble)
+    events.subscribe(StoreTrouble, troubles.trouble)
+    events.subscribe(StoreBack, troubles.back)
     events.subscribe(WorkerNotStarted, _not_started)
     events.subscribe(WorkerKilled, _killed)
+    events.subscribe(JobProcessKilled, _job_process_killed)
     events.subscribe(WorkerSilent, _silent)
     events.subscribe(WorkerRefused, _refused)
     events.subscribe(WorkerEnded, _ended)
@@ -67,9 +78,25 @@ def _begins_anew(event: NodeBeginsAnew) -> None:
     _log.warning("the leases of this node had ended: its jobs run elsewhere, and it begins anew")
 
 
-def _trouble(event: StoreTrouble) -> None:
-    again = f"; again in {format_seconds(event.retry_seconds)}" if event.retry_seconds else ""
-    _log.warning("the store: %s%s", event.error, again)
+class _Troubles:
+    """Words what is wrong with the store: the same again after longer and longer times."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._repeats = Repeats(monotonic)
+        self._is_open = False
+
+    def trouble(self, event: StoreTrouble) -> None:
+        left_out = self._repeats.left_out(event.error)
+        if left_out is not None:
+            self._is_open = True
+            pause = event.retry_seconds
+            again = f"; again in {format_seconds(pause)}" if pause else ""
+            _log.warning("the store: %s%s%s", event.error, again, said_of(left_out))
+
+    def back(self, event: StoreBack) -> None:
+        if self._is_open:
+            self._is_open = False
+            _log.info("the store works again")
 
 
 def _not_started(event: WorkerNotStarted) -> None:
@@ -78,6 +105,12 @@ def _not_started(event: WorkerNotStarted) -> None:
 
 def _killed(event: WorkerKilled) -> None:
     _log.warning("worker %d is killed: %s", event.pid, event.why)
+
+
+def _job_process_killed(event: JobProcessKilled) -> None:
+    _log.warning(
+        "process %d of a job of worker %d is killed: %s", event.pid, event.worker, event.why
+    )
 
 
 def _silent(event: WorkerSilent) -> None:

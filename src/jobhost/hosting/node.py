@@ -7,13 +7,12 @@ for a worker.
 
 import os
 import random
-import signal
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from jobhost.events import Events, StoreTrouble
+from jobhost.events import Events, StoreBack, StoreTrouble
 from jobhost.hosting import crew_words as crew
 from jobhost.hosting.bulletin import Bulletin, LaneRest, spread
 from jobhost.hosting.config import NodeConfig
@@ -28,6 +27,7 @@ from jobhost.hosting.facts import (
     Service,
     SetAside,
     Trouble,
+    Works,
 )
 from jobhost.hosting.logs import log_events
 from jobhost.hosting.morgue import Morgue
@@ -44,14 +44,15 @@ from jobhost.hosting.node_events import (
 from jobhost.hosting.process import WorkerProcess, start
 from jobhost.hosting.reception import Reception
 from jobhost.hosting.registrar import Registrar
-from jobhost.hosting.systemd import service_manager
+from jobhost.hosting.rounds import Rounds
+from jobhost.hosting.systemd import Herald, service_manager
 from jobhost.hosting.wake import Wake
-from jobhost.hosting.watch import Keepers, Standstill, Watch, vitals
+from jobhost.hosting.watch import vitals
 from jobhost.store.plans.nodes import Pulse, RescueReport
 from jobhost.store.seam import Store
 from jobhost.worker.descendants import become_subreaper
 from jobhost.worker.exit_codes import WorkerExit
-from jobhost.worker.wire import Hello, Welcome
+from jobhost.worker.wire import Hello
 
 _TURN_SECONDS: Final = 1.0
 """Longest sleep of the main thread."""
@@ -82,18 +83,17 @@ class Node:
         self._code: int | None = None
         self._broken: BaseException | None = None
         self._morgue = Morgue(self._events)
-        self._watch = Watch(config.unresponsive_seconds, self._events)
-        self._standstill = Standstill(self._is_held_up_by)
-        self._keepers = Keepers()
         self._bulletin = Bulletin(self._events)
         self._lane_rest = LaneRest()
-        self._manager = service_manager()
-        self._told_ready = False
+        self._herald = Herald(service_manager())
         self._reception = Reception(
             lambda hello: self._make_registrar(open_store(hello.url), hello),
             open_store,
             self._happen,
             self._events,
+        )
+        self._rounds = Rounds(
+            config.unresponsive_seconds, self._events, self._reception.is_held_up_by
         )
 
     def run(self) -> int:
@@ -105,7 +105,7 @@ class Node:
             self._happen(crew.Begin())
             while self._code is None:
                 self._turn()
-            self._manager.notify(stopping=True)
+            self._herald.stopping()
             if self._reception.registrar is not None:
                 self._reception.registrar.close()
                 self._heed_facts()
@@ -115,6 +115,8 @@ class Node:
 
     def _turn(self) -> None:
         self._wake.wait(self._pause(), [process.wire for process in self._all()])
+        # First: whoever signals a whole service has its workers end as soon as the node hears.
+        self._heed_signals()
         self._morgue.look()
         for pid, status in self._morgue.ended():
             for process in self._all():
@@ -123,8 +125,7 @@ class Node:
         for process in self._all():
             self._listen(process)
         self._heed_facts()
-        self._heed_signals()
-        if time.monotonic() >= self._watch.due:
+        if time.monotonic() >= self._rounds.due:
             self._keep_watch(time.monotonic())
         self._happen(crew.Tick())
 
@@ -139,9 +140,8 @@ class Node:
         if self._facts or self._stops_passed_on < self._wake.stops:
             return 0.0
         now = time.monotonic()
-        crew_due = self._crew.due_at
-        due = now + _TURN_SECONDS if crew_due is None else crew_due
-        return min(due, self._watch.due, now + _TURN_SECONDS) - now
+        due = min(self._rounds.due, now + _TURN_SECONDS)
+        return (due if self._crew.due_at is None else min(due, self._crew.due_at)) - now
 
     def _all(self) -> list[WorkerProcess]:
         return list(self._processes.values())
@@ -154,8 +154,7 @@ class Node:
                 case crew.Start(slot=slot, lane=lane):
                     self._start(slot, lane=lane)
                 case crew.Terminate(slot=slot):
-                    self._processes[slot].stopping = True
-                    self._processes[slot].send_signal(signal.SIGTERM)
+                    self._processes[slot].terminate()
                 case crew.Kill(slot=slot, why=why):
                     process = self._processes[slot]
                     self._events.emit(WorkerKilled(pid=process.pid, why=why))
@@ -177,7 +176,7 @@ class Node:
             self._happen(died)
 
     def _stop(self) -> None:
-        self._manager.notify(stopping=True)
+        self._herald.stopping()
         at_once = self._stops_passed_on > 1
         self._events.emit(NodeStopping(workers=len(self._processes), at_once=at_once))
         self._happen(crew.Stop())
@@ -187,7 +186,7 @@ class Node:
         if self._drains or self._wake.stops:
             return
         self._drains = True
-        self._manager.notify(stopping=True)
+        self._herald.stopping()
         self._events.emit(NodeDraining(why=why))
         self._happen(crew.Drain())
 
@@ -223,14 +222,8 @@ class Node:
 
     def _tell_ready(self) -> None:
         ready = sum(process.ready for process in self._all() if not process.lane)
-        if not self._told_ready and ready == self._config.processes:
-            self._told_ready = True
-            self._manager.notify(ready=True, status=f"{ready} workers")
+        if ready == self._config.processes and self._herald.ready(ready):
             self._events.emit(NodeReady(workers=ready))
-
-    def _is_held_up_by(self, pid: int) -> bool:
-        registrar = self._reception.registrar
-        return registrar is not None and registrar.is_held_up_by(pid)
 
     # --- what the registrar has done
 
@@ -255,7 +248,7 @@ class Node:
     def _heed_fact(self, fact: Fact) -> None:
         match fact:
             case Entered():
-                self._welcome(fact)
+                self._bulletin.welcome(fact, self._all())
             case HandedBack(report=report):
                 self._after_rescue(report)
             case SetAside(jobs=jobs):
@@ -268,17 +261,12 @@ class Node:
                 self._events.emit(NodeBeginsAnew())
             case Trouble(error=error, retry_seconds=pause):
                 self._events.emit(StoreTrouble(error=error, retry_seconds=pause))
+            case Works():
+                self._events.emit(StoreBack())
             case Broken(error=broken):
                 self._broken = broken
                 self._events.emit(NodeBroken(error=broken))
                 self._happen(crew.Drain())
-
-    def _welcome(self, entered: Entered) -> None:
-        for process in self._all():
-            if process.ticket == entered.ticket:
-                process.number = entered.number
-                self._bulletin.tell_newcomer(process)
-                process.wire.send(Welcome(number=entered.number, id=entered.id))
 
     def _after_rescue(self, report: RescueReport) -> None:
         self._events.emit(JobsHandedBack(report=report))
@@ -298,11 +286,8 @@ class Node:
     # --- what time brings
 
     def _keep_watch(self, now: float) -> None:
-        self._keepers.hasten(self._all())
-        for process, seconds in self._watch.silent(self._all(), now):
-            self._happen(crew.Silent(process.slot, seconds))
-        for process, seconds in self._standstill.found(self._all(), now):
-            self._happen(crew.HoldsUp(process.slot, seconds))
+        for event in self._rounds.go(self._all(), now):
+            self._happen(event)
         self._reception.enter_again(now)
         if self._reception.registrar is not None:
             self._bulletin.post(
@@ -311,5 +296,4 @@ class Node:
                 now,
                 start_seconds=self._crew.start_seconds,
             )
-        if self._manager.watchdog_seconds is not None:
-            self._manager.notify(alive=True)
+        self._herald.alive()

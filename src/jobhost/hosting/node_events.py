@@ -50,6 +50,15 @@ class WorkerKilled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobProcessKilled:
+    """The node kills a process of one of a worker's jobs; `why` goes on after "it"."""
+
+    pid: int
+    worker: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSilent:
     """A worker's interpreter does not answer; where it is shows on standard error."""
 

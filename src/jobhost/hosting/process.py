@@ -16,7 +16,7 @@ import psutil
 
 from jobhost.settings import environment_of_children
 from jobhost.worker import keeper
-from jobhost.worker.wire import Goodbye, Hello, Message, Ping, Wire
+from jobhost.worker.wire import Goodbye, Hello, Message, Ping, Stop, Wire
 
 STACKS: signal.Signals = signal.SIGUSR2
 """Has a worker write the stacks of all its threads to standard error, interpreter lock or not."""
@@ -88,6 +88,12 @@ class WorkerProcess:
         """Seconds since it was asked for a sign of life that it has not given."""
         return 0.0 if self.pinged_at is None else now - self.pinged_at
 
+    def terminate(self) -> None:
+        """Ask it to stop: SIGTERM, after the word that this one is the node's own."""
+        self.stopping = True
+        self.wire.send(Stop())
+        self.send_signal(signal.SIGTERM)
+
     def kill(self, why: str) -> None:
         """SIGKILL it; `why` is for people."""
         self.asked, self.frozen = why, self.is_frozen()
@@ -96,7 +102,7 @@ class WorkerProcess:
 
     def is_frozen(self) -> bool:
         """Whether somebody has stopped it, with SIGSTOP or a debugger."""
-        return _state(self.pid) in _STOPPED
+        return is_stopped(self.pid)
 
     def is_unread(self) -> bool:
         """Whether it has ended, and its keeper has not told so yet."""
@@ -109,7 +115,7 @@ class WorkerProcess:
 
     def kill_stopped_keeper(self) -> None:
         """SIGKILL it if it is stopped at this moment; how the worker has ended is lost then."""
-        if _state(self.child.pid) in _STOPPED:
+        if is_stopped(self.child.pid):
             os.kill(self.child.pid, signal.SIGKILL)
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -140,6 +146,11 @@ class WorkerProcess:
             with suppress(BlockingIOError):
                 self._pid = int(os.read(self.report, _PID_BYTES) or 0) or None
         return self._pid
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether somebody has stopped this process, with SIGSTOP or a debugger."""
+    return _state(pid) in _STOPPED
 
 
 def _state(pid: int) -> str | None:

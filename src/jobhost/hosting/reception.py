@@ -82,6 +82,10 @@ class Reception:
             if number is not None and self.registrar is not None:
                 self.registrar.enter_again(ticket, number)
 
+    def is_held_up_by(self, pid: int) -> bool:
+        """Whether this process holds what every writer of the store has to wait for."""
+        return self.registrar is not None and self.registrar.is_held_up_by(pid)
+
     def bury(self, process: WorkerProcess) -> None:
         """It is gone."""
         self._reentries.pop(process.ticket, None)

@@ -24,6 +24,7 @@ from jobhost.hosting.facts import (
     Service,
     SetAside,
     Trouble,
+    Works,
 )
 from jobhost.hosting.roll import Roll
 from jobhost.store.passing import passes
@@ -71,14 +72,16 @@ class Registrar:
         vitals: Callable[[], str | None],
     ) -> None:
         self._access = Access(store)
-        self._roll = Roll(self._access, service, lease_seconds=lease_seconds, tell=tell)
+        self._roll = Roll(
+            self._access, service, lease_seconds=lease_seconds, tell=tell, vitals=vitals
+        )
         self._service = service
         self._lease_seconds = lease_seconds
         self._tell = tell
         self._vitals = vitals
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
         self._heartbeat: Heartbeat | None = None
-        self._heartbeat_fails = False
+        self._heartbeat_fails = self._heartbeat_failed = False
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobhost-registrar", daemon=True)
 
@@ -140,20 +143,24 @@ class Registrar:
 
     def _insist(self, order: _Order) -> None:
         """Repeat an order until the store has taken it, or it is time to leave."""
-        back_off = BackOff(*_BACK_OFF_SECONDS)
+        back_off, failed = BackOff(*_BACK_OFF_SECONDS), False
         while True:
             try:
-                return order()
+                order()
             except (StoreGone, SchemaMismatch):
                 raise
             except StoreError as error:
                 if self._roll.own is None and not (isinstance(error, StoreBusy) or passes(error)):
                     raise
-                pause = back_off.failed()
+                pause, failed = back_off.failed(), True
                 self._tell(Trouble(str(error), pause))
                 if self._leaving.wait(pause):
-                    return None
+                    return
                 self._change_address()
+            else:
+                if failed:
+                    self._tell(Works())
+                return
 
     def _leave(self) -> None:
         if self._heartbeat is not None:
@@ -190,13 +197,16 @@ class Registrar:
 
     def _hear(self, pulse: Pulse) -> None:
         """Called from the heartbeat's thread."""
+        if self._heartbeat_failed:  # another one may have, before the address was changed
+            self._heartbeat_failed = False
+            self._tell(Works())
         self._tell(Renewed(pulse))
         self._orders.put(lambda: self._roll.miss(pulse.family))
 
     def _hear_trouble(self, event: StoreTrouble) -> None:
         """Called from the heartbeat's thread, once for each trouble."""
         self._tell(Trouble(event.error, event.retry_seconds or 0.0))
-        self._heartbeat_fails = True
+        self._heartbeat_fails = self._heartbeat_failed = True
         self._orders.put(self._heed_offer)
 
     def _hear_of_end(self, event: StoreBack) -> None:

@@ -20,6 +20,7 @@ from jobhost.store.plans.nodes import Kind, NewNode, Rescue, RescueReport, leave
 from jobhost.store.seam import Presence
 from jobhost.version import VERSION
 from jobhost.worker.rescuer import rescue_all
+from jobhost.worker.vitals import if_told, tell_of
 
 _LOST: Final = "lost its lease"
 
@@ -40,6 +41,7 @@ class Roll:
         service: What the node serves.
         lease_seconds: Of a new row.
         tell: Takes facts.
+        vitals: JSON about memory and load, for the row of the node.
 
     `own` is the row of the node itself, once it was entered.
     """
@@ -51,11 +53,13 @@ class Roll:
         *,
         lease_seconds: float,
         tell: Callable[[Fact], None],
+        vitals: Callable[[], str | None],
     ) -> None:
         self._access = access
         self._service = service
         self._lease_seconds = lease_seconds
         self._tell = tell
+        self._vitals = vitals
         self._crew: dict[int, tuple[Crewmate, Entry]] = {}
         self._former: list[Entry] = []
         self._worker_name = f"{socket.gethostname()}:"
@@ -172,6 +176,8 @@ class Roll:
             lease_us=microseconds(self._lease_seconds),
             kind=kind,
             supervisor=None if kind is Kind.NODE or self.own is None else self.own.number,
+            # Of a worker the next heartbeat of the node tells more, and is believed.
+            vitals=if_told(self._vitals if kind is Kind.NODE else lambda: tell_of(pid)),
         )
         try:
             number = session.write(lambda: register(new))

@@ -74,6 +74,36 @@ class ServiceManager:
         return True
 
 
+class Herald:
+    """What a node tells the service manager: each change once, as it is told to mean one.
+
+    Args:
+        manager: Who hears of it.
+    """
+
+    def __init__(self, manager: ServiceManager) -> None:
+        self._manager = manager
+        self._is_ready = self._is_stopping = False
+
+    def ready(self, workers: int) -> bool:
+        """All workers have begun. Whether that is news."""
+        news, self._is_ready = not self._is_ready, True
+        if news:
+            self._manager.notify(ready=True, status=f"{workers} workers")
+        return news
+
+    def stopping(self) -> None:
+        """The node begins to stop, or to drain."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self._manager.notify(stopping=True)
+
+    def alive(self) -> None:
+        """It takes its turns. Told only where somebody watches."""
+        if self._manager.watchdog_seconds is not None:
+            self._manager.notify(alive=True)
+
+
 def service_manager() -> ServiceManager:
     """The one that the environment tells of."""
     settings = ServiceSettings()

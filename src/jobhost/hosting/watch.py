@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from jobhost.events import Events
@@ -15,13 +15,8 @@ from jobhost.worker.vitals import resident_bytes, tell
 PING_SECONDS: Final = 1.0
 """Pause between two questions to one worker."""
 
-_LATE_TURN_SECONDS: Final = 3.0
-"""Between two rounds, beyond the pause; longer only if the node itself did not run."""
-
-HELD_UP_SECONDS: Final = 3.0
-"""So long may a worker that somebody has stopped keep every writer of the store waiting: longer
-than a tool takes that looks into a process and lets it go on, and short of the 15 s after which an
-`enqueue` gives up."""
+LONGEST_PAUSE_SECONDS: Final = PING_SECONDS + 3.0
+"""Between two rounds; longer only if the node itself did not run."""
 
 KEEPER_LOOKS: Final = 5
 """So many looks in a row may find a keeper that was woken and has still to tell of its worker's
@@ -43,7 +38,7 @@ class Watch:
     def __init__(self, unresponsive_seconds: float, events: Events) -> None:
         self._unresponsive = unresponsive_seconds
         self._events = events
-        self._naps = Naps(PING_SECONDS + _LATE_TURN_SECONDS)
+        self._naps = Naps(LONGEST_PAUSE_SECONDS)
         self.due = 0.0
 
     def silent(
@@ -64,36 +59,6 @@ class Watch:
                 process.warned = True
                 self._events.emit(WorkerSilent(pid=process.pid, seconds=silent))
                 process.send_signal(STACKS)
-
-
-class Standstill:
-    """Finds workers that somebody has stopped, with SIGSTOP or a debugger, while they hold what
-    every writer of the store waits for.
-
-    Args:
-        holds_up: Whether the process with this pid does so at this moment.
-    """
-
-    def __init__(self, holds_up: Callable[[int], bool]) -> None:
-        self._holds_up = holds_up
-        self._naps = Naps(PING_SECONDS + _LATE_TURN_SECONDS)
-        self._since: dict[int, float] = {}
-
-    def found(
-        self, processes: Collection[WorkerProcess], now: float
-    ) -> Iterator[tuple[WorkerProcess, float]]:
-        """Those that have done so for too long, with the seconds. To be called in each round, after
-        they were asked for a sign of life: only who owes one is looked at."""
-        asleep, before = self._naps.overslept(now), self._since
-        self._since = {}
-        for process in processes:
-            owes = process.hello is None or process.silent_for(now) >= PING_SECONDS
-            if owes and process.is_frozen() and self._holds_up(process.pid):
-                # Who was asleep together with the node is about to go on, as it does.
-                since = before.get(process.ticket, now) + asleep
-                self._since[process.ticket] = min(since, now)
-                if now - since >= HELD_UP_SECONDS:
-                    yield process, now - since
 
 
 class Keepers:

@@ -40,6 +40,8 @@ class Envelope:
         timeout_seconds: The call's own limit; None is no limit, UNSET is the task's.
         stalled_seconds: Likewise for how long it may give no sign of life.
         unique: The job's unique key, and whether it holds it only until it starts.
+        idempotency: The idempotency key of the call that made the job, and its window in
+            microseconds. For people: what counts stands in the store under the key itself.
         expiry: Until when it may start. The store has the same in a row of its own, which counts.
         version: That of its arguments, from 1.
     """
@@ -54,6 +56,7 @@ class Envelope:
     stalled_seconds: float | Unset | None = UNSET
     expiry: Expiry | None = None
     unique: tuple[str, bool] | None = None
+    idempotency: tuple[str, int] | None = None
     version: int = 1
 
     def to_text(self) -> str | None:
@@ -83,6 +86,8 @@ class Envelope:
             plain["expires"] = self.expiry.to_json()
         if self.unique is not None:
             plain["unique"] = self.unique
+        if self.idempotency is not None:
+            plain["idempotency"] = self.idempotency
 
     @classmethod
     def from_text(cls, text: str | None) -> "Envelope":
@@ -103,6 +108,7 @@ class Envelope:
             stalled_seconds=plain.get("stalled", UNSET),
             expiry=Expiry.from_json(plain["expires"]) if "expires" in plain else None,
             unique=tuple(plain["unique"]) if "unique" in plain else None,
+            idempotency=tuple(plain["idempotency"]) if "idempotency" in plain else None,
             version=_version(plain),
         )
 

@@ -4,7 +4,7 @@
 somebody ordered before workers that are missing, and these before a queue that is only long.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,11 +29,14 @@ class Cause(StrEnum):
     RUNNING = "running"
     CANCELLING = "cancelling"
     LEASE_LAPSED = "lease lapsed"
+    WORKER_DIED = "worker died"
     DELAYED = "delayed"
     RETRYING = "retrying"
     SNOOZED = "snoozed"
     OVERDUE = "overdue"
+    EXPIRED = "expired"
     PAUSED = "queue paused"
+    CLOSED = "queue closed"
     NO_WORKER = "no worker"
     QUEUE_UNSERVED = "queue unserved"
     TASK_UNKNOWN = "task unknown"
@@ -80,27 +83,38 @@ class Situation:
         job: It, as it stands in the store.
         now: The moment.
         nodes: Nodes and workers that have not ended.
+        dead: The numbers of those of them whose process is proven to be gone.
         settings: What is said of its queue; None if nothing.
         place: Its place among the ready jobs of its queue, from 1; None beyond PLACE_MAX, or when
             it is not ready.
         last: Its last ended attempt.
         set_aside: Its whole task is set aside.
         deferred_at: When its own task has set it aside, if it waits for that.
+        expired_at: When its time to start was over, if it is and the job still waits.
     """
 
     job: JobRecord
     now: datetime
     nodes: Sequence[NodeRecord] = ()
+    dead: Collection[int] = ()
     settings: QueueSettings | None = None
     place: int | None = None
     last: Attempt | None = None
     set_aside: bool = False
     deferred_at: datetime | None = None
+    expired_at: datetime | None = None
 
     @property
     def workers(self) -> list[NodeRecord]:
-        """Those that run jobs, and whose lease is live."""
-        return [one for one in self.nodes if one.kind == "worker" and one.lease_live]
+        """Those that claim jobs, and whose lease is live; not who only runs one job of its own."""
+        return [
+            one
+            for one in self.nodes
+            if one.kind == "worker"
+            and one.queues
+            and one.lease_live
+            and one.number not in self.dead
+        ]
 
 
 PLACE_MAX: Final = 10_000
@@ -109,6 +123,8 @@ PLACE_MAX: Final = 10_000
 
 def explain(situation: Situation) -> Explanation:
     """Why the job is where it is, and what to do about it."""
+    if situation.expired_at is not None:
+        return _expired(situation, situation.expired_at)
     return _BY_STATE[situation.job.state](situation)
 
 
@@ -116,7 +132,14 @@ def explain(situation: Situation) -> Explanation:
 
 
 def _succeeded(it: Situation) -> Explanation:
-    return Explanation(cause=Cause.SUCCEEDED, sentence=f"it succeeded{_ago(it, it.job.ended_at)}")
+    sentence = f"it succeeded{_ago(it, it.job.ended_at)}"
+    if it.job.error is None:
+        return Explanation(cause=Cause.SUCCEEDED, sentence=sentence)
+    return Explanation(
+        cause=Cause.SUCCEEDED,
+        sentence=f"{sentence}, but {_why(it)}",
+        next_step="mend that before the next one: its work is done",
+    )
 
 
 def _dead(it: Situation) -> Explanation:
@@ -138,10 +161,12 @@ def _cancelled(it: Situation) -> Explanation:
 def _running(it: Situation) -> Explanation:
     worker = next((one for one in it.nodes if one.worker == it.job.worker), None)
     since = "" if it.job.claimed_at is None else f" for {_span(it.now - it.job.claimed_at)}"
-    if worker is None or not worker.lease_live:
+    died = worker is not None and worker.number in it.dead
+    if worker is None or died or not worker.lease_live:
+        lapsed = f"the lease of its worker {it.job.worker} has run out: it was lost there"
         return Explanation(
-            cause=Cause.LEASE_LAPSED,
-            sentence=f"the lease of its worker {it.job.worker} has run out: it was lost there",
+            cause=Cause.WORKER_DIED if died else Cause.LEASE_LAPSED,
+            sentence=f"its worker {it.job.worker} died while it ran" if died else lapsed,
             next_step=(
                 "a worker takes it over by itself"
                 if it.workers
@@ -198,6 +223,18 @@ def _scheduled(it: Situation) -> Explanation:
     )
 
 
+def _expired(it: Situation, since: datetime) -> Explanation:
+    return Explanation(
+        cause=Cause.EXPIRED,
+        sentence=f"its time to start was over{_ago(it, since)}: it does not run any more",
+        next_step=(
+            "a worker ends it by itself"
+            if it.workers
+            else "the next worker that starts ends it; enqueue it anew if it is still wanted"
+        ),
+    )
+
+
 # --- it waits for something else
 
 
@@ -208,32 +245,46 @@ def _blocked(it: Situation) -> Explanation:
             sentence=f"its own task has set it aside{_ago(it, it.deferred_at)}: {it.job.reason}",
             next_step=f"when that is there: 'jobhost jobs resume {it.job.id}'",
         )
+    if _is_paused(it):
+        return _paused(it)
+    missing = _missing_worker(it)
     if it.set_aside:
-        return Explanation(
-            cause=Cause.SET_ASIDE,
-            sentence=(
-                f"jobs of task {it.job.task!r} have killed workers, so they run one at a time, "
-                "each alone"
-            ),
-            next_step="see which have died: 'jobhost dead list --group'",
+        return _alone(
+            Cause.SET_ASIDE,
+            f"jobs of task {it.job.task!r} have killed workers, so they run one at a time, each "
+            "alone",
+            missing,
+            "see which have died: 'jobhost dead list --group'",
         )
     if it.job.reason == SUSPECT:
-        return Explanation(
-            cause=Cause.SUSPECT,
-            sentence="its worker died while it ran, so it runs next alone in a process of its own",
-            next_step=None if it.workers else "start a worker: 'jobhost worker MODULE:HOST'",
+        return _alone(
+            Cause.SUSPECT,
+            "its worker died while it ran, so it runs next alone in a process of its own",
+            missing,
         )
-    return _missing_worker(it) or Explanation(
+    return missing or Explanation(
         cause=Cause.BLOCKED,
         sentence=f"it is set aside: {it.job.reason}",
         next_step="it goes on when what its reason names is there",
     )
 
 
+def _alone(
+    cause: Cause, sentence: str, missing: Explanation | None, step: str | None = None
+) -> Explanation:
+    """Of a job that is to run alone, for which a worker may be missing too."""
+    if missing is None:
+        return Explanation(cause=cause, sentence=sentence, next_step=step)
+    return Explanation(
+        cause=cause, sentence=f"{sentence}, and {missing.sentence}", next_step=missing.next_step
+    )
+
+
 def _ready(it: Situation) -> Explanation:
-    paused = it.settings is not None and it.settings.paused_at is not None
-    if paused:
+    if _is_paused(it):
         return _paused(it)
+    if it.settings is not None and it.settings.closed:
+        return _closed(it, it.settings)
     if missing := _missing_worker(it):
         return missing
     able = _able(it)
@@ -241,23 +292,34 @@ def _ready(it: Situation) -> Explanation:
     ahead = f"{before:,} jobs or more stand" if it.place is None else _stand(before)
     slots = sum(one.slots for one in able)
     if sum(one.running for one in able) >= slots:
+        every = "the one slot" if slots == 1 else f"all {slots} slots"
+        taken = f"of the workers for queue {it.job.queue!r} {'is' if slots == 1 else 'are'} taken"
+        line = f"{ahead} before it" if before else "it is the next of its queue"
         return Explanation(
             cause=Cause.BUSY,
-            sentence=(
-                f"all {slots} slots of the workers for queue {it.job.queue!r} are taken, and "
-                f"{ahead} before it"
-            ),
+            sentence=f"{every} {taken}, and {line}",
             next_step="wait, start another worker, or give this one a higher --concurrency",
         )
     if before:
         return Explanation(
             cause=Cause.IN_LINE,
             sentence=f"{ahead} before it in queue {it.job.queue!r}, and workers take them in order",
-            next_step="a higher priority would pass them",
+            next_step=_way_up(it),
         )
     return Explanation(
         cause=Cause.NEXT, sentence="it is the next of its queue, and a worker is free for it"
     )
+
+
+def _is_paused(it: Situation) -> bool:
+    return it.settings is not None and it.settings.paused_at is not None
+
+
+def _way_up(it: Situation) -> str:
+    """How a job comes past others before it."""
+    age = None if it.settings is None else it.settings.raise_priority_after
+    rises = "" if age is None else f", and it gets one after each {_span(age)} of waiting"
+    return f"a higher priority would pass them{rises}"
 
 
 def _paused(it: Situation) -> Explanation:
@@ -268,6 +330,21 @@ def _paused(it: Situation) -> Explanation:
         cause=Cause.PAUSED,
         sentence=f"queue {it.job.queue!r} is paused{_ago(it, settings.paused_at)}{why}",
         next_step=f"'jobhost queues resume {quote(it.job.queue)}'",
+    )
+
+
+def _closed(it: Situation, settings: QueueSettings) -> Explanation:
+    opening = settings.opening
+    if opening is None or opening.until is None:
+        when = "is closed, and its hours cannot be read here"
+    else:
+        when = f"opens at {opening.change} (in {_span(opening.until - opening.at)})"
+    return Explanation(
+        cause=Cause.CLOSED,
+        sentence=f"its queue {it.job.queue!r} {when}",
+        next_step=(
+            f"to have it start at once: 'jobhost queues set {quote(it.job.queue)} --hours none'"
+        ),
     )
 
 

@@ -16,6 +16,9 @@ from pydantic import BaseModel
 NESTING_MAX: Final = 100
 """Deeper values are refused before they exhaust the stack of a reader."""
 
+ANNOTATE: Final = ": annotate it with its type"
+"""What helps where a value has a place in a signature."""
+
 _PLAIN_LEAVES = frozenset({str, int, bool, type(None)})
 
 _EXACT = frozenset(
@@ -66,8 +69,7 @@ def require_plain(value: Any, depth: int = 0) -> Any:
         refuse_values(value)
     elif kind not in _PLAIN_LEAVES:
         raise ValueError(
-            f"holds a value of type {kind.__qualname__}, which would not come back as one: "
-            "annotate it with its type"
+            f"holds a value of type {kind.__qualname__}, which would not come back as one{ANNOTATE}"
         )
     return value
 

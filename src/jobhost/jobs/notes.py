@@ -109,6 +109,14 @@ class Progress:
             return None
         return min(1.0, max(0.0, self.done / self.total))
 
+    @property
+    def brief(self) -> str:
+        """In few characters: 412/1,000 41 %, or 412 where the total is unknown."""
+        fraction, said = self.fraction, _number(self.done)
+        if fraction is None:
+            return said
+        return f"{said}/{_number(self.total or 0.0)} {math.floor(100 * fraction)} %"
+
     def __str__(self) -> str:
         fraction, said = self.fraction, _number(self.done)
         if fraction is not None:
@@ -170,13 +178,16 @@ def told(done: object, total: object, message: object, items: str | None = None)
 
 
 def encode_state(state: object, bytes_max: int, what: str) -> str:
-    """JSON of what a job wants to keep. Raises InvalidPayload for what is none, or too long."""
+    """JSON of what a job wants to keep. Raises InvalidPayload for what is none, which would come
+    back as something else, or is too long."""
+    from jobhost.jobs.fidelity import ANNOTATE, require_plain  # noqa: PLC0415 - it needs pydantic
+
     try:
-        text = json.dumps(state, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(require_plain(state), allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidPayload(
             f"{what} must be JSON: None, booleans, numbers, text, lists, and dicts with text as "
-            f"keys; {error}"
+            f"keys; this one {str(error).removesuffix(ANNOTATE)}"
         ) from error
     if len(text) > bytes_max:
         raise InvalidPayload(

@@ -6,7 +6,6 @@ Nothing of this is written down when a job is accepted, claimed or ended.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any, Final
 
 from jobhost.jobs.depth import NOTHING, Depth
@@ -123,8 +122,8 @@ class QueueStats:
 
     @property
     def late(self) -> bool:
-        """Whether a job has waited longer than the queue's objective."""
-        return is_late(self.oldest, self.settings.objective)
+        """Whether a job has waited longer than the queue's objective while it was open."""
+        return is_late(self.oldest, self.settings)
 
     @property
     def fullness(self) -> float | None:
@@ -145,9 +144,13 @@ class QueueStats:
         }
 
 
-def is_late(age: Age | None, objective: timedelta | None) -> bool:
+def is_late(age: Age | None, settings: QueueSettings) -> bool:
     """Whether a job of this age has certainly waited longer than it should."""
-    return age is not None and objective is not None and age.at_least > objective.total_seconds()
+    if age is None or settings.objective is None:
+        return False
+    opening = settings.opening
+    waited = age.at_least if opening is None else opening.counted(age.at_least)
+    return waited > settings.objective.total_seconds()
 
 
 def oldest(ages: Iterable[Age | None]) -> Age | None:

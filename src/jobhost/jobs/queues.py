@@ -9,7 +9,10 @@ from typing import Any, Final
 from jobhost.clock import microseconds
 from jobhost.durations import parse_duration
 from jobhost.errors import InvalidOption, did_you_mean
+from jobhost.jobs.ageing import AGE_SECONDS_MIN
+from jobhost.jobs.hours import Opening, parse_hours
 from jobhost.jobs.options import check_name
+from jobhost.zones import DEFAULT_ZONE, find_zone
 
 REASON_CHARS_MAX: Final = 500
 """Of a pause: it is shown on one line."""
@@ -40,6 +43,11 @@ class QueueSettings:
         expires: The longest that a job may wait, whatever it says itself.
         dropped: Whether expired jobs are deleted, and not kept as dead.
         objective: The longest that a job should wait; longer is told as an event.
+        raise_priority_after: A job that has waited for so long is raised to the next higher
+            priority in use, and so on after each further such time; None: none is raised.
+        hours: When its jobs may start, as `jobs.hours` reads it; None: at any time.
+        zone: Whose clocks these hours go by.
+        opening: How it stood by these hours when this was read; None without hours.
     """
 
     name: str
@@ -51,6 +59,15 @@ class QueueSettings:
     expires: timedelta | None = None
     dropped: bool = False
     objective: timedelta | None = None
+    raise_priority_after: timedelta | None = None
+    hours: str | None = None
+    zone: str = DEFAULT_ZONE
+    opening: Opening | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing of it starts by its hours."""
+        return self.opening is not None and not self.opening.open
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`: spans in seconds, instants in ISO 8601."""
@@ -63,6 +80,11 @@ class QueueSettings:
             "expires_seconds": _seconds(self.expires),
             "dropped": self.dropped,
             "objective_seconds": _seconds(self.objective),
+            "raise_priority_after_seconds": _seconds(self.raise_priority_after),
+            "hours": self.hours,
+            "zone": self.zone,
+            "open": None if self.opening is None else self.opening.open,
+            "changes_at": _changes_at(self.opening),
         }
 
 
@@ -70,8 +92,9 @@ def stored_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as the store keeps them, by the name of their column.
 
     Args:
-        changes: Some of `capacity`, `when_full`, `wait`, `expires`, `dropped` and `objective`;
-            None takes a setting back. What is not named stays as it is.
+        changes: Some of `capacity`, `when_full`, `wait`, `expires`, `dropped`, `objective`,
+            `raise_priority_after`, `hours` and `zone`; None takes a setting back. What is not
+            named stays as it is.
 
     Raises InvalidOption for an unknown name or a value that is not allowed.
     """
@@ -139,6 +162,26 @@ def _dropped(value: object) -> bool:
     return value
 
 
+def _age(value: object) -> int | None:
+    age_us = _span("raise_priority_after", value)
+    if age_us is not None and age_us < microseconds(AGE_SECONDS_MIN):
+        raise InvalidOption(
+            f"raise_priority_after must be at least {AGE_SECONDS_MIN:g} s; got {value!r}"
+        )
+    return age_us
+
+
+def _hours(value: object) -> str | None:
+    return None if value is None else parse_hours(value).text
+
+
+def _zone(value: object) -> str:
+    if value is None:
+        return DEFAULT_ZONE
+    find_zone(value)
+    return str(value)
+
+
 _COLUMNS: Final = {
     "capacity": "capacity",
     "when_full": "when_full",
@@ -146,6 +189,9 @@ _COLUMNS: Final = {
     "expires": "expires_us",
     "dropped": "dropped",
     "objective": "objective_us",
+    "raise_priority_after": "raise_after_us",
+    "hours": "hours",
+    "zone": "zone",
 }
 
 _CHECKS: Final[Mapping[str, Any]] = {
@@ -155,8 +201,15 @@ _CHECKS: Final[Mapping[str, Any]] = {
     "expires": lambda value: _span("expires", value),
     "dropped": _dropped,
     "objective": lambda value: _span("objective", value),
+    "raise_priority_after": _age,
+    "hours": _hours,
+    "zone": _zone,
 }
 
 
 def _seconds(span: timedelta | None) -> float | None:
     return None if span is None else span.total_seconds()
+
+
+def _changes_at(opening: Opening | None) -> str | None:
+    return None if opening is None or opening.until is None else opening.until.isoformat()

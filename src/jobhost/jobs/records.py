@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -73,7 +73,8 @@ class JobRecord:
 
     `due_at` is set while it is scheduled; `claimed_at` and `worker` while it runs and
     for the attempt that ended it; `result` is JSON text, present when succeeded;
-    `progress` is what it last told, and left out of listings. `number` rises with every job that
+    `progress` is what it last told; a listing has it of jobs that run, without the report of their
+    items. `number` rises with every job that
     the store accepts, and none is given twice.
     """
 
@@ -111,6 +112,30 @@ class JobRecord:
         """The id that ties related jobs together; a job without one starts with its own."""
         return self.envelope.correlation_id or str(self.id)
 
+    @property
+    def idempotency_key(self) -> str | None:
+        """The idempotency key of the call that made it."""
+        return None if self.envelope.idempotency is None else self.envelope.idempotency[0]
+
+    @property
+    def idempotency_until(self) -> datetime | None:
+        """When a repeat of that call makes a job of its own; None without a key."""
+        if self.envelope.idempotency is None:
+            return None
+        return self.created_at + timedelta(microseconds=self.envelope.idempotency[1])
+
+    @property
+    def unique_key(self) -> str | None:
+        """The unique key that it took when it was accepted."""
+        return None if self.envelope.unique is None else self.envelope.unique[0]
+
+    @property
+    def unique_until(self) -> str | None:
+        """What frees its unique key: its "start" or its "end"; a throttle may hold it longer."""
+        if self.envelope.unique is None:
+            return None
+        return "start" if self.envelope.unique[1] else "end"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`; instants in ISO 8601."""
         return {
@@ -136,6 +161,10 @@ class JobRecord:
             "correlation_id": self.correlation_id,
             "tags": list(self.envelope.tags),
             "headers": dict(self.envelope.headers),
+            "idempotency_key": self.idempotency_key,
+            "idempotency_until": _iso(self.idempotency_until),
+            "unique_key": self.unique_key,
+            "unique_until": self.unique_until,
             "error": error_to_json(self.error),
             **({} if self.progress is None else {"progress": self.progress.to_json()}),
         }
@@ -173,6 +202,7 @@ class NodeRecord:
         lease_live: Whether the store still trusts it.
         ended_at, end_reason: None while it has not ended.
         running: Jobs that run there; on a node those of all its workers.
+        process_gone: It is proven that its process has died, whatever its lease says.
     """
 
     number: int
@@ -192,12 +222,16 @@ class NodeRecord:
     end_reason: str | None
     running: int
     vitals: Vitals
+    process_gone: bool = False
 
     @property
     def state(self) -> str:
-        """One word: live, draining, lapsed (its lease has run out), or ended."""
+        """One word: live, draining, dead (its process has gone, and nobody has taken over yet),
+        lapsed (its lease has run out), or ended."""
         if self.ended_at is not None:
             return "ended"
+        if self.process_gone:
+            return "dead"
         if not self.lease_live:
             return "lapsed"
         return "live" if self.drain_requested_at is None else "draining"
@@ -243,6 +277,24 @@ class JobThere(NamedTuple):
             "task": self.task,
             "claimed_at": _iso(self.claimed_at),
             "node": self.node,
+        }
+
+
+class JobAtWork(NamedTuple):
+    """A running job that has told how far it is, without the report of its items."""
+
+    id: UUID
+    task: str
+    claimed_at: datetime
+    progress: Progress
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {
+            "id": str(self.id),
+            "task": self.task,
+            "claimed_at": _iso(self.claimed_at),
+            "progress": self.progress.to_json(),
         }
 
 

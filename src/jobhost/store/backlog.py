@@ -20,7 +20,7 @@ from jobhost.plurals import counted
 from jobhost.store.checkup import NAMED_MAX, Finding, note, ok, warning
 from jobhost.store.plan import Plan, drive
 from jobhost.store.plans import checkup as plans
-from jobhost.store.plans.checkup import DeadLately, HeldKey, Pause
+from jobhost.store.plans.checkup import DeadLately, HeldKey, LongDeferred, Pause
 from jobhost.store.plans.queue_stats import Line, depth_of, lines
 
 T = TypeVar("T")
@@ -71,6 +71,11 @@ def expired(ask: Ask) -> list[Finding]:
     return judge_expired(jobs, since_us)
 
 
+def deferred(ask: Ask) -> list[Finding]:
+    """Jobs that their task has set aside for long."""
+    return judge_deferred(ask(plans.long_deferred))
+
+
 def keys(ask: Ask) -> list[Finding]:
     """Keys that are stuck, or kept for nothing."""
     return judge_held_keys(ask(plans.long_held_keys)) + judge_windows(ask(plans.ended_windows))
@@ -96,6 +101,7 @@ CHECKS: Final[Sequence[tuple[str, Callable[[Ask], list[Finding]]]]] = (
     ("paused", paused),
     ("pressure", pressed),
     ("expiry", expired),
+    ("deferred", deferred),
     ("keys", keys),
     ("dead letters", dead),
     ("retention", kept),
@@ -134,7 +140,7 @@ def judge_pressure(queues: Iterable[tuple[QueueSettings, PriorityStats]]) -> lis
     found = []
     for queue, now in queues:
         show = f"'jobhost queues show {quote(queue.name)}'"
-        if queue.objective is not None and now.oldest and is_late(now.oldest, queue.objective):
+        if queue.objective is not None and now.oldest and is_late(now.oldest, queue):
             found.append(
                 warning(
                     "objective",
@@ -173,6 +179,21 @@ def judge_expired(jobs: int, since_us: int) -> list[Finding]:
             f"has been over for {format_seconds(since_us / 1_000_000)}",
             "start a worker: every one sweeps them, whatever it serves",
         )
+    ]
+
+
+def judge_deferred(groups: Sequence[LongDeferred]) -> list[Finding]:
+    """Jobs that wait for somebody to fetch them, by task, the longest first."""
+    return [
+        warning(
+            "deferred",
+            f"{counted(group.jobs, 'job')} of task {group.task!r} {_wait(group.jobs)} to be "
+            f"resumed, for {format_seconds(group.since_us / 1_000_000)}: "
+            f"{_their(group.jobs)} task has deferred {'it' if group.jobs == 1 else 'them'}",
+            f"'jobhost jobs list --state blocked --task {quote(group.task)}' shows them; then "
+            "'jobhost jobs resume' or 'jobhost jobs cancel'",
+        )
+        for group in groups[:NAMED_MAX]
     ]
 
 
@@ -244,7 +265,7 @@ def judge_kept(kept_us: int | None) -> list[Finding]:
             "retention",
             f"there are jobs that succeeded {format_seconds(kept_us / 1_000_000)} ago: workers "
             f"delete them after {usual} unless the program says otherwise",
-            "if it does not, keep a worker running, or give 'jobhost prune'",
+            f"if it does not, keep a worker running, or give 'jobhost prune --succeeded {usual}'",
         )
     ]
 

@@ -190,8 +190,9 @@ class Store(Protocol):
         needed. Raises StoreError when it cannot be reached at all."""
         ...
 
-    def announce(self) -> None:
-        """Wake workers that sleep, after work was committed. Never raises."""
+    def announce(self, *, due: bool = False) -> None:
+        """Wake workers that sleep, after work was committed; or, `due`, after something that is
+        due earlier than they know. Never raises."""
         ...
 
     def listen(self, node: str) -> Bell:
@@ -208,6 +209,11 @@ class Store(Protocol):
 
     def forget_node(self, node: str) -> None:
         """Clear away what a rescued node left beside the store."""
+        ...
+
+    def hurry_opening(self, seconds: float) -> None:
+        """Whoever opens this store just now, by its first use in this process, waits for it no
+        longer than this. From any thread, and from a signal handler."""
         ...
 
     def is_held_up_by(self, pid: int) -> bool:

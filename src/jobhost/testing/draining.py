@@ -17,7 +17,7 @@ from jobhost.jobs.states import State
 from jobhost.plurals import counted
 from jobhost.store.plans.look import PAGE_MAX, Filter, list_jobs, peek
 from jobhost.store.plans.queue_stats import known_queues
-from jobhost.store.plans.queues import pauses
+from jobhost.store.plans.queues import shut
 from jobhost.testing.crashing import Crashes
 from jobhost.testing.failures import Failure, FailureLog
 from jobhost.testing.moving import bring_up_to_date
@@ -204,8 +204,8 @@ class Drains:
         did not know yet, or since it died, or because a task has moved the clock."""
         queues = self._queues(bounds)
         store = self._wiring.store
-        paused = store.read(lambda: pauses(queues))
-        return any(store.read(partial(peek, queue, 1)) for queue in queues if queue not in paused)
+        still = store.read(lambda: shut(queues))
+        return any(store.read(partial(peek, queue, 1)) for queue in queues if queue not in still)
 
     @contextmanager
     def _in_threads(self) -> Iterator[None]:

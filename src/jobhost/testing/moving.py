@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 from jobhost.store.plans.expiry import expire
+from jobhost.store.plans.hours import keep_hours
 from jobhost.store.plans.stage import stage
 from jobhost.store.seam import Store
 
 
 def bring_up_to_date(store: Store) -> timedelta | None:
-    """Make ready what is due, and end what has expired, until nothing is left to do.
+    """Make ready what is due, end what has expired and open what has hours, until nothing is left
+    to do.
 
     Returns the time until something else is due; None: nothing is. Nobody's jobs are set aside for
     want of a worker: between two drains there is none.
@@ -19,5 +21,7 @@ def bring_up_to_date(store: Store) -> timedelta | None:
     expired = store.write(expire)
     while expired.more:
         expired = store.write(expire)
-    soon = [us for us in (staged.due_in_us, expired.due_in_us) if us is not None and us > 0]
+    kept = store.write(keep_hours)
+    dues = (staged.due_in_us, expired.due_in_us, kept.change_in_us)
+    soon = [us for us in dues if us is not None and us > 0]
     return timedelta(microseconds=min(soon)) if soon else None

@@ -128,6 +128,8 @@ class Claimer:
                 [name for name in self._tasks if name not in self._left_out]
             )
         recorder = self._held.recorder
+        if recorder.releasing and not member.may_hand_back:
+            recorder.keep_released()
         report = recorder.cycle(
             Wanted(
                 node=member.number,

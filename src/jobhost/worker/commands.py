@@ -17,7 +17,7 @@ from uuid import UUID
 
 from jobhost.host.command import Command, CommandTask
 from jobhost.jobs.envelope import Envelope
-from jobhost.jobs.outcomes import ErrorInfo, Failed, Outcome, storable
+from jobhost.jobs.outcomes import DeadLettered, ErrorInfo, Failed, Outcome, storable
 from jobhost.settings import handed_on
 from jobhost.worker.command_lines import CommandLines
 from jobhost.worker.execution import KILL_SECONDS, Execution
@@ -25,7 +25,7 @@ from jobhost.worker.interrupt import Interrupt
 from jobhost.worker.kept import End, Kept
 from jobhost.worker.returned import outcome_of_value
 from jobhost.worker.scribe import Scribe
-from jobhost.worker.verdict import TRACEBACK_CHARS_MAX, Stop, outcome_of_stuck
+from jobhost.worker.verdict import TRACEBACK_CHARS_MAX, Stop, outcome_of, outcome_of_stuck
 
 SHORT_GRACE_SECONDS: Final = 0.5
 """How long a command may take to end when its worker leaves, or has lost it: the worker has a
@@ -109,10 +109,12 @@ class CommandJobs:
             return outcome
         if end.refused is not None:
             return _not_started(task.command, end.refused)
-        if end.code == 0:
-            value = {"exit": 0, "stdout": stdout, "stderr": stderr}
+        meaning = "succeeded" if end.code == 0 else task.command.exit_codes.get(end.code or 0)
+        if meaning == "succeeded":
+            value = {"exit": end.code, "stdout": stdout, "stderr": stderr}
             return outcome_of_value(value, task.signature, self._bytes_max)
-        return _failed(end, stderr)
+        failed = _failed(end, stderr)
+        return failed if meaning is None else _meant(meaning, failed)
 
 
 class Output:
@@ -267,6 +269,19 @@ def _failed(end: End, stderr: str) -> Failed:
         how = f"ended with exit code {end.code}"
     last = "\n".join(stderr.rstrip().splitlines()[-_LAST_LINES:])[-_LAST_LINES_CHARS:]
     return _command_failed(f"{how}; it said last:\n{last}" if last else how, stderr)
+
+
+def _meant(meaning: Exception, failed: Failed) -> Outcome:
+    """What an exit code comes to that stands for a verdict; with the program's own last words,
+    where something is kept of an error."""
+    outcome = outcome_of(meaning, None, "")
+    if isinstance(outcome, DeadLettered):
+        return replace(outcome, error=failed.error)
+    if isinstance(outcome, Failed):
+        said = f"{outcome.error.message}: {failed.error.message}"
+        error = replace(failed.error, message=said)
+        return replace(failed, error=error, after_seconds=outcome.after_seconds)
+    return outcome
 
 
 def _not_started(command: Command, number: int) -> Failed:

@@ -113,6 +113,8 @@ class Drainer:
             wait = self._drain.wait_seconds
             self._events.emit(WorkerDraining(running=running, wait_seconds=wait))
         elif self._drain.phase is Phase.RELEASING:
+            # Who retires was not asked to: it hands back in any case.
+            self._held.recorder.releasing = not self._drain.retired
             self._held.executor.release_all()
 
     def _is_idle(self, now: float) -> bool:

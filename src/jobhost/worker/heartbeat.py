@@ -10,6 +10,7 @@ from jobhost.errors import StoreError
 from jobhost.events import Events, StoreBack, StoreTrouble
 from jobhost.store.plans.nodes import Pulse, heartbeat
 from jobhost.store.seam import Session, Store
+from jobhost.worker.vitals import if_told
 
 _RETRY_SECONDS: Final = 1.0
 """After a failed renewal: several more tries fit into the rest of the lease."""
@@ -74,10 +75,7 @@ class Heartbeat:
         if self._session is None:
             self._session = self._store.session()
             self._session.hurry(max(self._pause, _WAIT_SECONDS_MIN))
-        try:
-            vitals = self._vitals()
-        except Exception:  # noqa: BLE001 - a lease must not end for want of news about the machine
-            vitals = None
+        vitals = if_told(self._vitals)
         return self._session.write(lambda: heartbeat(self._node, self._lease_us, vitals))
 
     def _run(self) -> None:

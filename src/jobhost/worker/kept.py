@@ -95,11 +95,11 @@ class Kept:
 
     def ask(self) -> None:
         """Ask the process and its group to end."""
-        self._keeper.send_signal(signal.SIGUSR1)
+        self._tell(signal.SIGUSR1)
 
     def kill(self) -> None:
         """Kill it, and everything below it."""
-        self._keeper.send_signal(signal.SIGUSR2)
+        self._tell(signal.SIGUSR2)
 
     def end(self, within_seconds: float = KILL_SECONDS) -> End:
         """Wait until everything is gone, and let go of it. What is not gone in time loses its
@@ -116,6 +116,12 @@ class Kept:
         with suppress(subprocess.TimeoutExpired):
             self._keeper.wait(_EXIT_SECONDS)
         return _read(text.decode())
+
+    def _tell(self, number: signal.Signals) -> None:
+        """A keeper that somebody has stopped is woken, or it would hear of that too late: one that
+        is killed instead leaves what has moved to another session. One that runs does not mind."""
+        self._keeper.send_signal(number)
+        self._keeper.send_signal(signal.SIGCONT)
 
 
 def _read(report: str) -> End:

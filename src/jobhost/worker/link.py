@@ -19,6 +19,7 @@ from jobhost.worker.wire import (
     Ping,
     Pong,
     Ready,
+    Stop,
     Tidings,
     Told,
     Welcome,
@@ -27,6 +28,10 @@ from jobhost.worker.wire import (
 
 _WELCOME_SECONDS: Final = 5.0
 """Longest wait for a number; then the worker looks at its signals and waits again."""
+
+_STOP_WORD_SECONDS: Final = 0.25
+"""Longest wait for the word that goes before the node's own SIGTERM. It is there already, unless
+the link's thread has had no turn since; short beside the second that jobs have to end then."""
 
 
 class Link:
@@ -44,7 +49,8 @@ class Link:
         self._mutex = threading.Condition()
         self._welcome: Welcome | None = None
         self._taken: Welcome | None = None
-        self._hurried = False
+        self._hurried = self._told_to_stop = False
+        self._stop_word_seconds = _STOP_WORD_SECONDS
         self._is_ready = False
         self._on_lost: Callable[[], None] = _nothing
         self._on_news: Callable[[News], None] = _nothing
@@ -83,6 +89,11 @@ class Link:
                 raise StoreUnavailable("the node has not entered this worker in the store yet")
             return self._welcome
 
+    def was_entered(self, within_seconds: float) -> bool:
+        """Whether the node has entered this worker in the store, or does so in this time."""
+        with self._mutex:
+            return self._mutex.wait_for(lambda: self._welcome is not None, within_seconds)
+
     def take(
         self, welcome: Welcome, *, on_lost: Callable[[], None], on_news: Callable[[News], None]
     ) -> None:
@@ -106,6 +117,13 @@ class Link:
             self._hurried = True
             self._mutex.notify_all()
 
+    def was_told_to_stop(self) -> bool:
+        """Whether the node itself has asked this worker to stop; to be called after a signal did.
+        The first time it waits a moment for that word."""
+        with self._mutex:
+            patience, self._stop_word_seconds = self._stop_word_seconds, 0.0
+            return self._mutex.wait_for(lambda: self._told_to_stop, patience)
+
     def _is_new(self) -> bool:
         return self._welcome is not self._taken
 
@@ -128,6 +146,10 @@ class Link:
                     self._welcome = message
                     self._mutex.notify_all()
                 on_lost()
+            case Stop():
+                with self._mutex:
+                    self._told_to_stop = True
+                    self._mutex.notify_all()
             case Tidings():
                 with self._mutex:
                     on_news = self._on_news

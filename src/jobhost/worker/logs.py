@@ -1,4 +1,5 @@
-"""Words the worker's events for the log. The only place that does; it configures nothing.
+"""Words the worker's events for the log; those of its queues are in `queue_logs.py`. It configures
+nothing, and nobody else words them.
 
 Ids are fields of the record (`job`, `task`, `worker`), not only words of the message.
 """
@@ -6,8 +7,6 @@ Ids are fields of the record (`job`, `task`, `worker`), not only words of the me
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from jobhost.durations import format_seconds
@@ -22,10 +21,6 @@ from jobhost.events import (
     JobTooNew,
     LeaseEnded,
     LoopStalled,
-    QueueFilling,
-    QueueHasRoom,
-    QueueInTime,
-    QueueLate,
     StoreBack,
     StoreTrouble,
     WorkerDraining,
@@ -39,17 +34,10 @@ from jobhost.events import (
     WorkerStopped,
 )
 from jobhost.plurals import counted
+from jobhost.worker.queue_logs import log_queues
+from jobhost.worker.repeats import Repeats, said_of
 
 _log = logging.getLogger("jobhost.worker")
-
-_AGAIN_SECONDS: Final = (10.0, 600.0)
-"""Between lines about one and the same trouble of the store, at first and at the most."""
-
-_FORGET_SECONDS: Final = 60.0
-"""After so long without it a trouble is a new one."""
-
-_TROUBLES_MAX: Final = 50
-"""Kept apart at a time: of more, each is a new one."""
 
 
 def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -79,53 +67,7 @@ def log_events(events: Events, monotonic: Callable[[], float] = time.monotonic) 
     events.subscribe(JobsParked, _parked)
     events.subscribe(JobsExpired, _expired)
     events.subscribe(JobsPruned, _pruned)
-    events.subscribe(QueueLate, _late)
-    events.subscribe(QueueInTime, _in_time)
-    events.subscribe(QueueFilling, _filling)
-    events.subscribe(QueueHasRoom, _has_room)
-
-
-def _late(event: QueueLate) -> None:
-    _log.warning(
-        "queue %s is late: its oldest job has waited %s, and the objective is %s; %s",
-        event.queue,
-        format_seconds(event.oldest_seconds),
-        format_seconds(event.objective_seconds),
-        "it is paused, and goes on when somebody resumes it"
-        if event.paused
-        else "more workers or slots for it would help; the end of this is told as well",
-        extra={"queue": event.queue},
-    )
-
-
-def _in_time(event: QueueInTime) -> None:
-    _log.info(
-        "queue %s is in time again: no job waits longer than %s",
-        event.queue,
-        format_seconds(event.objective_seconds),
-        extra={"queue": event.queue},
-    )
-
-
-def _filling(event: QueueFilling) -> None:
-    _log.warning(
-        "queue %s is filling up: %s wait, and there is room for %s; once it is full, its setting "
-        "'when_full' decides",
-        event.queue,
-        counted(event.jobs, "job"),
-        f"{event.capacity:,}",
-        extra={"queue": event.queue},
-    )
-
-
-def _has_room(event: QueueHasRoom) -> None:
-    _log.info(
-        "queue %s has room again: %s wait, and there is room for %s",
-        event.queue,
-        counted(event.jobs, "job"),
-        f"{event.capacity:,}",
-        extra={"queue": event.queue},
-    )
+    log_queues(events)
 
 
 def _started(event: WorkerStarted) -> None:
@@ -272,61 +214,31 @@ def _recycling(event: WorkerRecycling) -> None:
     _log.info("this worker makes room for a fresh one: %s", event.reason)
 
 
-@dataclass(slots=True)
-class _Said:
-    """One trouble: when it came last, when it is worth a line again, the wait before that, and how
-    many lines were left out since the last."""
-
-    last_at: float
-    next_at: float
-    wait_seconds: float
-    left_out: int = 0
-
-
 class _Troubles:
-    """Words what is wrong with the store: the first time at once, the same again after longer and
-    longer times. Threads share it: at worst a line comes twice."""
+    """Words what is wrong with the store: the same again after longer and longer times."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._said: dict[str, _Said] = {}
+        self._repeats = Repeats(monotonic)
         self._is_open = False
 
     def trouble(self, event: StoreTrouble) -> None:
         if event.retry_seconds is None:
             _log.error("%s; leaves all the same, and others take over what it held", event.error)
             return
-        left_out = self._left_out(event.error)
+        left_out = self._repeats.left_out(event.error)
         if left_out is not None:
             self._is_open = True
             _log.error(
                 "%s; next try in %s%s",
                 event.error,
                 format_seconds(event.retry_seconds),
-                f" ({counted(left_out, 'line')} like this left out)" if left_out else "",
+                said_of(left_out),
             )
 
     def back(self, event: StoreBack) -> None:
         if self._is_open:
             self._is_open = False
             _log.info("the store works again")
-
-    def _left_out(self, error: str) -> int | None:
-        """How often it was left out before this line; None when this one is to be left out too."""
-        now, (first, longest) = self._monotonic(), _AGAIN_SECONDS
-        said = self._said.get(error)
-        if said is None or now >= said.last_at + _FORGET_SECONDS:
-            if len(self._said) >= _TROUBLES_MAX:
-                self._said.clear()
-            self._said[error] = _Said(now, now + first, first)
-            return 0 if said is None else said.left_out
-        said.last_at = now
-        if now < said.next_at:
-            said.left_out += 1
-            return None
-        wait = min(2 * said.wait_seconds, longest)
-        self._said[error] = _Said(now, now + wait, wait)
-        return said.left_out
 
 
 def _failed(event: WorkerFailed) -> None:

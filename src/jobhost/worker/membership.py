@@ -13,7 +13,7 @@ from jobhost.store.plans.nodes import NewNode, News, Pulse, leave, register
 from jobhost.store.seam import Bell, Session, Store
 from jobhost.version import VERSION
 from jobhost.worker.heartbeat import Heartbeat
-from jobhost.worker.vitals import tell_own
+from jobhost.worker.vitals import if_told, tell_own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,11 @@ class Member(Protocol):
     @property
     def left_out(self) -> Collection[str]:
         """Tasks that this worker must not claim."""
+        ...
+
+    @property
+    def may_hand_back(self) -> bool:
+        """Whether this worker, which was asked to stop, hands back itself what has not ended."""
         ...
 
     def began(self) -> None:
@@ -91,6 +96,7 @@ class Membership:
     """
 
     left_out: Collection[str] = ()
+    may_hand_back = True
 
     def __init__(self, store: Store, session: Session, profile: Profile, events: Events) -> None:
         self.id = uuid4().hex
@@ -171,6 +177,7 @@ class Membership:
             queues=profile.queues,
             tasks=profile.tasks,
             lease_us=microseconds(profile.lease_seconds),
+            vitals=if_told(self._vitals),
         )
         return self._session.write(lambda: register(new))
 

@@ -108,6 +108,8 @@ class Objectives:
             self._late.discard(queue.name)
             return
         objective_seconds = queue.objective.total_seconds()
+        if queue.opening is not None:
+            oldest_seconds = queue.opening.counted(oldest_seconds)
         if oldest_seconds > objective_seconds and queue.name not in self._late:
             self._late.add(queue.name)
             self._events.emit(

@@ -27,21 +27,23 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def owning_the_process(stop: Callable[[], int]) -> Iterator[None]:
-    """Have SIGTERM and SIGINT stop the worker, jobs find no input, and the collector rest. Only in
-    the main thread.
+def owning_the_process(stop: Callable[[], int], hang_up: Callable[[], None]) -> Iterator[None]:
+    """Have SIGTERM and SIGINT stop the worker, SIGHUP drain it, jobs find no input, and the
+    collector rest. Only in the main thread. A process that was started with SIGHUP ignored, as by
+    `nohup`, goes on ignoring it.
 
     Args:
         stop: Asks the worker to stop; returns how often it was asked by now. From the second time
             on the process ends in any case, with EXIT_AT_ONCE.
+        hang_up: Told that the terminal has closed: more than once, by the kernel and by the shell.
     """
-    with _handling_signals(stop), _without_input():
+    with _handling_signals(stop, hang_up), _without_input():
         _spare_the_collector()
         yield
 
 
 @contextmanager
-def _handling_signals(stop: Callable[[], int]) -> Iterator[None]:
+def _handling_signals(stop: Callable[[], int], hang_up: Callable[[], None]) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
         if stop() >= 2:  # asked first: two signals at once run one handler inside the other
             last = threading.Timer(_LAST_MOMENT_SECONDS, os._exit, (EXIT_AT_ONCE,))
@@ -49,6 +51,8 @@ def _handling_signals(stop: Callable[[], int]) -> Iterator[None]:
             last.start()
 
     before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: hang_up())
     try:
         yield
     finally:

@@ -22,6 +22,7 @@ from jobhost.jobs.outcomes import (
 )
 from jobhost.jobs.records import Ended
 from jobhost.jobs.retries import Retry
+from jobhost.jobs.states import Move
 from jobhost.store.plans.cycle import CycleReport, Wanted, read_back
 from jobhost.store.seam import Session
 from jobhost.worker.portion import Portion, weight
@@ -38,7 +39,8 @@ class Recorder:
         events: Who hears of jobs that were lost.
 
     `pending` is what the store has still to be told of, in order. Of the last cycle `sent` is what
-    it carried of that, and `asked` how many jobs it asked for.
+    it carried of that, and `asked` how many jobs it asked for. `releasing` is set once the worker
+    hands back its jobs because it was asked to stop.
     """
 
     def __init__(self, session: Session, events: Events) -> None:
@@ -46,6 +48,7 @@ class Recorder:
         self._events = events
         self.pending: list[Ended] = []
         self.doubtful = False
+        self.releasing = False
         self.sent: Sequence[Ended] = ()
         self.asked = 0
         self._portion = Portion()
@@ -78,6 +81,11 @@ class Recorder:
     def put_short_first(self) -> None:
         """Order what is pending by its length, for a worker that may not come to the end of it."""
         self.pending = sorted(_once_each(self.pending), key=weight)
+
+    def keep_released(self) -> None:
+        """What would be handed back stays in this worker's name in the store, for its node to take
+        over; it is pending no more."""
+        self.pending = [end for end in self.pending if end.settlement.move is not Move.RELEASE]
 
     def read_back(self, node: int, running: Collection[Key], unsent: Collection[Key]) -> set[Key]:
         """Compare what the store holds in this node's name with what is known here.

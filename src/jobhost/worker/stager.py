@@ -12,6 +12,11 @@ _SHORTEST_PAUSE_SECONDS: Final = 0.01
 """A producer that rings with every job must not cost a pass each."""
 
 
+_SHARE_OF_UNSERVED: Final = 0.1
+"""Of the time of the store thread, for jobs that nobody serves while there are many of them: claims
+pass them by cheaply, so that nothing waits for this."""
+
+
 class Stager:
     """Runs passes when something is due.
 
@@ -39,6 +44,7 @@ class Stager:
         self._pass_seconds = pass_seconds
         self._monotonic = monotonic
         self._last = 0.0
+        self._next_unserved = 0.0
         self.due = 0.0
 
     def expect(self, delay_seconds: float) -> None:
@@ -58,12 +64,22 @@ class Stager:
 
     def run_once(self) -> StageReport:
         """One pass."""
-        report = self._session.write(lambda: stage(self._queues))
+        began = self._monotonic()
+        queues = self._queues if began >= self._next_unserved else ()
+        report = self._session.write(lambda: stage(queues))
         self._last = now = self._monotonic()
-        pause = self._pass_seconds
-        if report.due_in_us is not None:
-            pause = min(pause, max(0.0, report.due_in_us / 1_000_000))
-        self.due = now if report.more else now + pause
+        if report.more_unserved:
+            self._next_unserved = now + (now - began) * (1 / _SHARE_OF_UNSERVED - 1)
+        self.due = now if report.more else now + self._pause(report, now)
         if report.parked:
             self._events.emit(JobsParked(jobs=report.parked))
         return report
+
+    def _pause(self, report: StageReport, now: float) -> float:
+        """Seconds until the next pass has something to do."""
+        pause = self._pass_seconds
+        if report.due_in_us is not None:
+            pause = min(pause, report.due_in_us / 1_000_000)
+        if self._next_unserved > now:
+            pause = min(pause, self._next_unserved - now)
+        return max(0.0, pause)

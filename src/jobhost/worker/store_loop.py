@@ -296,8 +296,7 @@ class StoreLoop:
         if Ring.READY in ring:
             self._claimer.rung = True
         if Ring.DUE in ring:
-            self._upkeep.stager.hurry()
-            self._upkeep.expirer.hurry()
+            self._upkeep.hurry()
         self._outbox.awake()
 
     def _wait_for_store(self, error: StoreError) -> None:

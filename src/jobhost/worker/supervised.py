@@ -54,6 +54,12 @@ class Supervised:
         """Tasks that this worker must not claim."""
         return self._link.left_out
 
+    @property
+    def may_hand_back(self) -> bool:
+        """Only if the node has asked for the stop. Else it may have been one of the jobs: the node
+        takes them over, as after a death, and none can stop one worker after the other."""
+        return self._link.was_told_to_stop()
+
     def began(self) -> None:
         """A turn was taken: the node may count on this worker."""
         self._link.say_ready()

@@ -1,5 +1,6 @@
 """What a worker does for the store and all who share it, beside its own jobs: it takes over from
-the dead, makes jobs ready when they are due, and forgets nodes that ended long ago."""
+the dead, makes jobs ready when they are due, opens queues by their hours, raises what waits for
+long, and forgets nodes that ended long ago."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -8,8 +9,10 @@ from jobhost.events import Events
 from jobhost.jobs.retention import Retention
 from jobhost.store.plans.nodes import PRUNE_BATCH, News, prune
 from jobhost.store.seam import Session, Store
+from jobhost.worker.ager import Ager
 from jobhost.worker.expirer import Expirer
 from jobhost.worker.objectives import Objectives
+from jobhost.worker.opener import Opener
 from jobhost.worker.pruner import Pruner
 from jobhost.worker.rescuer import LOOK_SECONDS, Rescuer
 from jobhost.worker.stager import Stager
@@ -49,6 +52,8 @@ class Upkeep:
         pace = store.pace
         self.stager = Stager(session, queues, events, pass_seconds=pace.stage_seconds)
         self.expirer = Expirer(session, events, pass_seconds=pace.stage_seconds)
+        self.opener = Opener(session, events, pass_seconds=pace.stage_seconds)
+        self.ager = Ager(session, events, quiet_seconds=pace.stage_seconds)
         self.pruner = Pruner(session, retention, events)
         self.objectives = Objectives(
             session, events, declared or {}, quiet_seconds=pace.stage_seconds
@@ -66,7 +71,9 @@ class Upkeep:
     @property
     def due(self) -> float:
         """Instant of the next look, in monotonic seconds."""
-        parts = (self.stager, self.expirer, self.pruner, self.objectives)
+        parts = (
+            self.stager, self.expirer, self.pruner, self.objectives, self.opener, self.ager
+        )  # fmt: skip
         return min(self._next_rescue, self._next_prune, *(part.due for part in parts))
 
     def run_if_due(self, me: int, now: float) -> bool:
@@ -84,10 +91,12 @@ class Upkeep:
             self._next_rescue = now + LOOK_SECONDS
             found += self.rescuer.run_once(me)
         self.pruner.run_if_due(me)
-        self.objectives.run_if_due(me)
+        self.objectives.run_if_due(me)  # before hours are looked at, some of which it declares
+        opened = self.opener.run_if_due()
+        self.ager.run_if_due(me)
         if now >= self._next_prune:
             self._prune(me, now)
-        return found > 0
+        return opened or found > 0
 
     def heed(self, news: News) -> None:
         """What a heartbeat has told of leases and due times: be there in time."""
@@ -97,6 +106,13 @@ class Upkeep:
         if news.due_in_us is not None:
             self.stager.expect(news.due_in_us / 1_000_000)
             self.expirer.expect(news.due_in_us / 1_000_000)
+            self.opener.expect(news.due_in_us / 1_000_000)
+
+    def hurry(self) -> None:
+        """Somebody rang: something may be due earlier than was known."""
+        self.stager.hurry()
+        self.expirer.hurry()
+        self.opener.hurry()
 
     def _prune(self, me: int, now: float) -> None:
         self._next_prune = now + PRUNE_SECONDS  # also if it fails: nobody needs it now

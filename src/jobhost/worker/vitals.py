@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,9 +19,22 @@ def tell(memory: int, **more: Any) -> str:
     return json.dumps({"memory": memory, **_machine(), **more})
 
 
+def if_told(vitals: Callable[[], str | None]) -> str | None:
+    """What these are, or None: nobody may lose a lease for want of news about the machine."""
+    try:
+        return vitals()
+    except Exception:  # noqa: BLE001 - whatever the system refuses
+        return None
+
+
 def tell_own(**more: Any) -> str:
     """Of this process alone."""
     return tell(resident_bytes(os.getpid()), **more)
+
+
+def tell_of(pid: int) -> str:
+    """Of another process, without the machine."""
+    return json.dumps({"memory": resident_bytes(pid)})
 
 
 def resident_bytes(pid: int) -> int:

@@ -79,6 +79,12 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The node wants the worker to stop: its SIGTERM follows. One without this word before it is
+    somebody else's, perhaps a job's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tidings:
     """What the node's heartbeat has heard, as in `store.plans.nodes.News`."""
 
@@ -109,11 +115,24 @@ speaks this language, and who leaves more than that unread hears nothing any mor
 
 _PIECE_BYTES: Final = 64 * 1024
 
-Message = Other | Hello | Ready | Pong | Told | Lost | Goodbye | Welcome | Ping | Tidings | LeaveOut
+Message = (
+    Other
+    | Hello
+    | Ready
+    | Pong
+    | Told
+    | Lost
+    | Goodbye
+    | Welcome
+    | Ping
+    | Stop
+    | Tidings
+    | LeaveOut
+)
 
 _KINDS: Final[dict[str, type[Any]]] = {
     kind.__name__: kind
-    for kind in (Hello, Ready, Pong, Told, Lost, Goodbye, Welcome, Ping, Tidings, LeaveOut)
+    for kind in (Hello, Ready, Pong, Told, Lost, Goodbye, Welcome, Ping, Stop, Tidings, LeaveOut)
 }
 
 

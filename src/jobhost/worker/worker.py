@@ -1,7 +1,6 @@
 """`Worker`: puts the parts together, and waits for the end."""
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import TracebackType
@@ -16,17 +15,17 @@ from jobhost.store.seam import Session
 from jobhost.version import VERSION
 from jobhost.worker.begin import begin_when_there
 from jobhost.worker.config import WorkerConfig
-from jobhost.worker.drain import Signal
+from jobhost.worker.drain import STORE_SECONDS
 from jobhost.worker.embedded import Embedding, require_no_recycling
 from jobhost.worker.executor import Executor
 from jobhost.worker.link import Link
 from jobhost.worker.logs import log_events
 from jobhost.worker.membership import Member, Profile
-from jobhost.worker.outbox import Outbox
 from jobhost.worker.own_process import EXIT_AT_ONCE as EXIT_AT_ONCE
 from jobhost.worker.own_process import SIGNAL_LOOK_SECONDS, owning_the_process
 from jobhost.worker.report import WorkerReport as WorkerReport
 from jobhost.worker.stalls import StallWatch
+from jobhost.worker.stop_requests import StopRequests
 from jobhost.worker.store_loop import FirstPlan, StoreLoop
 from jobhost.worker.supervised import Supervised
 from jobhost.worker.wire import Hello
@@ -69,8 +68,7 @@ class Worker:
         self.events = events or Events()
         log_events(self.events)
         self._loop: StoreLoop | None = None
-        self._stops = 0
-        self._signals: deque[Signal] = deque()
+        self._requests = StopRequests(self._hurry)
         self._done = threading.Event()
         self._error: BaseException | None = None
         self._embedding: Embedding | None = None
@@ -103,11 +101,9 @@ class Worker:
         """The queues that it serves, with their weights."""
         if self._config.weights is not None:
             return self._config.weights
-        named = {DEFAULT_QUEUE: 1}
-        for task in self._tasks:
-            options = resolve(Options(), task.options, {}, self._wiring.defaults)
-            named[options.queue] = 1
-        return named
+        wiring = self._wiring
+        named = (resolve(Options(), task.options, {}, wiring.defaults) for task in self._tasks)
+        return {DEFAULT_QUEUE: 1, **{options.queue: 1 for options in named}}
 
     def obey(self, link: Link, url: str, *, lane: bool = False) -> None:
         """Run under a node: it renews the lease, and says under which number.
@@ -133,8 +129,8 @@ class Worker:
 
         Args:
             signals: Handle SIGTERM and SIGINT: the first drains, the second ends the process
-                within two seconds. Standard input is at its end meanwhile. Only in the
-                main thread of a process of its own.
+                within two seconds. SIGHUP drains too, and never hurries. Standard input is at its
+                end meanwhile. Only in the main thread of a process of its own.
             first: A plan that claims the one job of this worker: it serves no queue then.
 
         A server that is away at the start is waited for, for two minutes, unless there is `first`.
@@ -146,11 +142,12 @@ class Worker:
         """
         if self._embedding is not None:
             raise UsageError("this worker was entered with `with`: it runs already, or has ended")
-        with owning_the_process(self._count_stop) if signals else nullcontext():
+        asked = self._requests
+        with owning_the_process(asked.stop, asked.hang_up) if signals else nullcontext():
             loop = begin_when_there(
                 lambda: self._start(first),
                 self.events,
-                stopped=lambda: self._stops > 0,
+                stopped=lambda: asked.any,
                 waits=first is None,  # who is made for one job has a caller that waits
             )
             if loop is None:
@@ -173,16 +170,16 @@ class Worker:
         """
         if self._embedding is not None:
             self._embedding.require_own_process()
-        self._stops += 1
-        self._signals.append(Signal.STOP)
+        self._requests.stop()
+
+    def _hurry(self) -> None:
+        """It was asked to end."""
         if self._link is not None:
             self._link.hurry()
-        if self._loop is not None:
+        if self._loop is None:
+            self._wiring.store.hurry_opening(STORE_SECONDS)
+        else:
             self._loop.hurry()
-
-    def _count_stop(self) -> int:
-        self.stop()
-        return self._stops
 
     def __enter__(self) -> Self:
         """Start in threads of its own; it has registered when this returns.
@@ -227,7 +224,7 @@ class Worker:
             raise UsageError("a worker runs once: make another with host.worker(...)")
         require_no_recycling(self._config)
         self.events.emit(WorkerEmbedded())
-        self._embedding = Embedding(self._live, self.stop, stopped=lambda: self._stops > 0)
+        self._embedding = Embedding(self._live, self.stop, stopped=lambda: self._requests.any)
         return self._embedding
 
     def _live(self, *, started: Callable[[], None]) -> None:
@@ -265,7 +262,7 @@ class Worker:
             ended=loop.executor.ended_count,
             released=loop.released,
             retired=loop.retired,
-            stopped=self._stops > 0,
+            stopped=self._requests.any,
             recycled=loop.recycled,
             finished=loop.finished,
         )
@@ -277,10 +274,12 @@ class Worker:
             weights=self.queues if first is None and not self._lane else {},
             config=self._config,
             events=self.events,
-            make_executor=self._make_executor,
+            make_executor=lambda outbox: Executor(
+                self._tasks, self._wiring, config=self._config, outbox=outbox, events=self.events
+            ),
             retention=self._wiring.retention,
             declared=self._wiring.declared,
-            signals=self._signals,
+            signals=self._requests.signals,
             first=first,
             join=None if self._link is None else self._be_entered,
             lane=self._lane,
@@ -300,12 +299,3 @@ class Worker:
             self._error = error
         finally:
             self._done.set()
-
-    def _make_executor(self, outbox: Outbox) -> Executor:
-        return Executor(
-            self._tasks,
-            self._wiring,
-            config=self._config,
-            outbox=outbox,
-            events=self.events,
-        )

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import os
+import re
 import shlex
 import sqlite3
 from contextlib import closing
@@ -14,19 +15,20 @@ import pytest
 from jobhost import State
 from jobhost.clock import ManualClock
 
+README = Path(__file__).resolve().parents[3] / "examples" / "recipes" / "README.md"
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "examples.md"
 TONIGHT = datetime(2030, 5, 17, 2, 30, tzinfo=UTC)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """Orders of some days, and sessions."""
+    """Sales of some days, and sessions, in the tables that the README shows."""
     file = tmp_path / "shop.db"
+    [tables] = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     with closing(sqlite3.connect(file)) as db, db:
-        db.execute("CREATE TABLE orders (product TEXT, cents INTEGER, placed_at TEXT)")
-        db.execute("CREATE TABLE sessions (id INTEGER PRIMARY KEY, seen_at TEXT)")
+        db.executescript(tables)
         db.executemany(
-            "INSERT INTO orders VALUES (?, ?, ?)",
+            "INSERT INTO sales VALUES (?, ?, ?)",
             [
                 ("tea", 300, "2030-05-15T23:59:59+00:00"),
                 ("tea", 400, "2030-05-16T00:00:00+00:00"),
@@ -133,7 +135,7 @@ def test_each_night_reports_on_the_day_before(load, shop, tmp_path):
         night_after_night(host, clock, "report", 2)
     text = (tmp_path / "reports" / "sales-2030-05-16.csv").read_text(encoding="utf-8")
     rows = list(csv.reader(text.splitlines()))
-    assert rows == [["product", "orders", "cents"], ["cups", "1", "900"], ["tea", "2", "900"]]
+    assert rows == [["product", "sales", "cents"], ["cups", "1", "900"], ["tea", "2", "900"]]
     assert sorted(path.name for path in (tmp_path / "reports").glob("*.csv")) == [
         "sales-2030-05-16.csv",
         "sales-2030-05-17.csv",

@@ -21,6 +21,13 @@ def test_its_lines_import_a_file(load, tmp_path):
     assert prices == [("tea", 350), ("cup", 900)]
 
 
+def test_the_examples_that_share_a_shop_have_different_tables():
+    sources = [PAGES[0], RECIPES / "orders.py", RECIPES / "csv_import.py"]
+    made = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+    names = [name for file in sources for name in made.findall(file.read_text(encoding="utf-8"))]
+    assert len(names) == len(set(names)) == 6
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_every_example_is_named(page):
     text = page.read_text(encoding="utf-8")

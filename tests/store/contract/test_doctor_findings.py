@@ -9,12 +9,13 @@ import pytest
 from jobhost.ids import new_ids
 from jobhost.jobs.expiry import Expiry
 from jobhost.jobs.keys import JobKeys, Keyed, KeyRules
-from jobhost.jobs.outcomes import DeadLettered
+from jobhost.jobs.outcomes import DeadLettered, Deferred
 from jobhost.jobs.queues import stored_changes
 from jobhost.store import backlog
 from jobhost.store.checkup import Finding, Level
 from jobhost.store.plans import checkup as plans
 from jobhost.store.plans import nodes, queues
+from jobhost.store.plans.deferral import resume
 from jobhost.store.plans.enqueue import Batch, NewJob
 from jobhost.store.plans.keys import accept
 
@@ -44,7 +45,7 @@ def kill(world: World, count: int) -> None:
     world.write(lambda: nodes.leave(node))
 
 
-QUIET = ("paused", "objective", "capacity", "expiry", "keys", "retention")
+QUIET = ("paused", "objective", "capacity", "expiry", "deferred", "keys", "retention")
 
 
 def test_a_store_without_any_of_it_says_nothing_of_it(world: World) -> None:
@@ -52,6 +53,48 @@ def test_a_store_without_any_of_it_says_nothing_of_it(world: World) -> None:
     world.enqueue(3)
     assert [found for check in QUIET for found in findings(world, check)] == []
     assert one(world, "dead letters").level is Level.OK
+
+
+# --- deferred jobs -----------------------------------------------------------------------------
+
+
+def defer(world: World, task: str) -> bytes:
+    node = world.node(task)  # the lease of an earlier one has run out meanwhile
+    (job_id,) = world.enqueue(task=task)
+    [delivery] = world.claim(node, tasks=(task,))
+    world.cycle(node, ended(delivery, Deferred(reason="not yet")))
+    return job_id
+
+
+def test_jobs_that_are_deferred_for_long_are_singled_out_by_task(world: World) -> None:
+    first = defer(world, "approve")
+    world.move(days=3)
+    defer(world, "approve")
+    defer(world, "other")
+    world.move(days=3, hours=23)
+    assert findings(world, "deferred") == []
+    world.move(hours=1)
+    found = one(world, "deferred")
+    assert found.level is Level.WARNING
+    assert found.sentence == (
+        "1 job of task 'approve' waits to be resumed, for 1w: its task has deferred it"
+    )
+    assert "jobs list --state blocked --task approve" in str(found.next_step)
+    world.move(days=4)
+    assert [found.sentence for found in findings(world, "deferred")] == [
+        "2 jobs of task 'approve' wait to be resumed, for 1w4d: their task has deferred them",
+        "1 job of task 'other' waits to be resumed, for 1w1d: its task has deferred it",
+    ]
+    world.write(lambda: resume(first))
+    assert "1 job of task 'approve'" in findings(world, "deferred")[0].sentence
+
+
+def test_what_is_blocked_for_another_reason_is_not_deferred(world: World) -> None:
+    world.enqueue(task="unknown")
+    world.node()
+    world.stage()
+    world.move(days=30)
+    assert findings(world, "deferred") == []
 
 
 # --- queues ------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 import pytest
 
 from jobhost.clock import to_datetime
+from jobhost.jobs.expiry import Expiry
 from jobhost.jobs.explain import PLACE_MAX, Cause, Situation, explain
 from jobhost.jobs.outcomes import DeadLettered, Discarded, Outcome, Released, Snoozed, Succeeded
 from jobhost.store.plan import drive
 from jobhost.store.plans import queues
 from jobhost.store.plans.explain import situation
+from jobhost.store.plans.nodes import live_nodes
 
 from ..world import FAILED, World, ended
 
@@ -113,3 +115,43 @@ def test_a_suspect_and_a_lost_lease(world: World) -> None:
     assert cause(world, other) is Cause.LEASE_LAPSED
     world.cancel(other)
     assert cause(world, other) is Cause.LEASE_LAPSED
+
+
+def test_a_suspect_of_a_paused_queue_or_without_a_worker(world: World) -> None:
+    node, rescuer = world.node(), world.node()
+    job_id, _ = world.running(node)
+    world.rescue(node, rescuer, died=True, own_doing=True)
+    world.write(lambda: queues.pause_queue("default", "the bank is down"))
+    assert cause(world, job_id) is Cause.PAUSED
+    world.write(lambda: queues.resume_queue("default"))
+    assert explain(seen(world, job_id)).next_step is None
+    world.move(minutes=5)
+    why = explain(seen(world, job_id))
+    assert why.cause is Cause.SUSPECT
+    assert "no worker runs" in why.sentence
+
+
+def test_a_worker_that_is_proven_to_be_dead_is_not_said_to_run_anything(world: World) -> None:
+    node = world.node()
+    job_id, _ = world.running(node)
+    (waiting,) = world.enqueue()
+    assert cause(world, job_id) is Cause.RUNNING
+    (died,) = {living.id for living in world.read(live_nodes)}
+    now = to_datetime(world.clock.now())
+
+    def known(job: bytes) -> Cause:
+        found = drive(world.read, situation(job, now, [died, "somebody else"]))
+        assert found is not None
+        return explain(found).cause
+
+    assert known(job_id) is Cause.WORKER_DIED
+    assert known(waiting) is Cause.NO_WORKER
+
+
+def test_a_job_whose_time_to_start_is_over(world: World) -> None:
+    (job_id,) = world.enqueue(expiry=Expiry(after_us=60_000_000))
+    assert cause(world, job_id) is Cause.NO_WORKER
+    world.move(minutes=2)
+    assert cause(world, job_id) is Cause.EXPIRED
+    world.write(lambda: queues.pause_queue("default", "the bank is down"))
+    assert cause(world, job_id) is Cause.EXPIRED, "a pause does not keep it"

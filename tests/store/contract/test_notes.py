@@ -1,14 +1,19 @@
 """What a running job says: progress, checkpoints, log lines, and a payload that it replaces."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from jobhost.jobs.notes import ItemFailure, ItemReport, Told
 from jobhost.jobs.outcomes import DeadLettered, Released
 from jobhost.jobs.records import Delivery
+from jobhost.jobs.states import State
+from jobhost.store.plan import drive
 from jobhost.store.plans import notes
+from jobhost.store.plans.look import Filter, list_with_progress
 from jobhost.store.plans.notes import EPOCHS_LOGGED, Notes, Written
+from jobhost.store.plans.overview import at_work
 
 from ..world import FAILED, World, ended
 
@@ -219,3 +224,36 @@ def test_progress_of_a_failed_attempt_stays_until_the_next_one_tells(world: Worl
     tell(world, delivery, 30)
     world.cycle(node, ended(delivery, FAILED))
     assert done(world, job_id) == 30
+
+
+def test_a_listing_has_the_progress_of_running_jobs_without_their_items(world: World) -> None:
+    node = world.node()
+    told_id, told = world.running(node)
+    silent_id, _ = world.running(node)
+    report = ItemReport(done=4, failed=1, failures=(ItemFailure(item="a", error="no"),))
+    tell(world, told, 1, total=4, message="one", items=json.dumps(report.to_json()))
+    waiting = world.enqueue()[0]
+    for state in (None, State.RUNNING):
+        page = drive(world.read, list_with_progress(Filter(state=state)))
+        listed = {job.id.bytes: job.progress for job in page.jobs}
+        assert listed.pop(waiting, None) is None
+        assert listed[silent_id] is None
+        progress = listed[told_id]
+        assert progress is not None
+        assert (progress.brief, progress.message, progress.items) == ("1/4 25 %", "one", None)
+
+
+def test_those_at_work_are_the_running_ones_that_told_the_oldest_first(world: World) -> None:
+    node = world.node()
+    made = [world.running(node) for _ in range(3)]
+    for at in (2, 0):
+        tell(world, made[at][1], at)
+        world.clock.move(timedelta(seconds=1))
+    _, ended_one = made[2]
+    found = world.read(lambda: at_work(10))
+    assert [(job.id.bytes, job.progress.done) for job in found] == [
+        (made[0][0], 0.0), (made[2][0], 2.0),
+    ]  # fmt: skip
+    assert [job.id.bytes for job in world.read(lambda: at_work(1))] == [made[0][0]]
+    world.cycle(node, ended(ended_one))
+    assert [job.id.bytes for job in world.read(lambda: at_work(10))] == [made[0][0]]

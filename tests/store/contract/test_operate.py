@@ -50,6 +50,7 @@ WAITING = [State.READY, State.SCHEDULED, State.BLOCKED]
 
 
 @pytest.mark.parametrize("state", WAITING)
+@pytest.mark.requirement("R-MSG-23")
 def test_a_waiting_job_is_cancelled_at_once_and_never_starts(world: World, state: State) -> None:
     job_id = job_in(world, state)
     neighbour = job_in(world, state)

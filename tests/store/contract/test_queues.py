@@ -105,10 +105,10 @@ def test_a_pause_keeps_its_first_time_and_its_last_reason(world: World) -> None:
     assert found.pause_reason == "still down"
     assert found.paused_at is not None
     assert round(found.paused_at.timestamp() * 1_000_000) == since
-    assert world.read(lambda: queues.pauses([QUEUE, "other"])) == {QUEUE: found}
+    assert world.read(lambda: queues.shut([QUEUE, "other"])) == {QUEUE: found}
     assert resume(world)
     assert not resume(world)
-    assert world.read(lambda: queues.pauses([QUEUE])) == {}
+    assert world.read(lambda: queues.shut([QUEUE])) == {}
 
 
 # Claims

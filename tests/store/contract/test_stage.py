@@ -14,6 +14,7 @@ from ..conservation import Standing
 from ..world import FAILED, World, ended
 
 
+@pytest.mark.requirement("R-MSG-23")
 def test_a_job_is_due_at_its_exact_instant_and_not_before(world: World) -> None:
     world.node()
     (job_id,) = world.enqueue(delay_us=1_000_000)
@@ -141,7 +142,7 @@ def test_parking_more_than_a_batch_takes_several_passes(world: World) -> None:
     world.enqueue(STAGE_BATCH, task="strange")
     last = world.enqueue(task="strange")[0]
     first = world.stage()
-    assert (first.parked, first.more) == (STAGE_BATCH, True)
+    assert (first.parked, first.more, first.more_unserved) == (STAGE_BATCH, False, True)
     assert world.stage().parked == 1
     assert world.state(last) is State.BLOCKED
     world.node("strange")

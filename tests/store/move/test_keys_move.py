@@ -62,10 +62,19 @@ def test_numbers_with_a_fraction_flags_and_settings_of_queues_arrive(
                 "INSERT INTO jobhost_queue (name, dropped, changed_at) VALUES (?, ?, 0)",
                 (name, dropped),
             )
+        raw.execute(
+            "UPDATE jobhost_queue SET hours = '22:00-06:00', zone = 'Europe/Berlin', "
+            "open_from = 5, open_until = 9, raise_after_us = 7, "
+            "raise_marks = '[[1, 2]]' WHERE name = 'A'"
+        )
         raw.execute("INSERT INTO jobhost_expiry VALUES (1, 5, 1)")
     move(here, there)
     query = query_there(schema)
     found = query("SELECT done FROM jobhost_progress ORDER BY job")
     assert [number for (number,) in found] == list(numbers)
     assert query("SELECT name FROM jobhost_queue WHERE dropped") == [("b",)]
+    of_hours = "hours, zone, open_from, open_until, raise_after_us, raise_marks"
+    assert query(f"SELECT {of_hours} FROM jobhost_queue WHERE name = 'A'") == [
+        ("22:00-06:00", "Europe/Berlin", 5, 9, 7, "[[1, 2]]")
+    ]
     assert query("SELECT dropped FROM jobhost_expiry") == [(True,)]

@@ -153,6 +153,21 @@ def test_under_load_a_late_commit_of_the_first_trail_is_claimed_with_the_next_lo
     assert late in {place for _ in range(looks) for place in server.look(hints, slots)}
 
 
+@pytest.mark.parametrize("writing", [False, True])
+def test_what_one_look_has_seen_while_nobody_wrote_is_not_walked_again(writing):
+    """As long as somebody writes, a place that was drawn earlier may still become visible."""
+    server, hints = Server(), Hints()
+    for _ in range(5):
+        server.begin("a", 0, 1)
+        server.end(0, commits=True)
+    if writing:
+        server.begin("b", 0, 1)
+    server.look(hints, 3)
+    server.now += FLOOR_SECONDS
+    (seq,) = [one.seq for one in hints.stretches("a", server.now) if one.lane == 1]
+    assert seq == (0 if writing else 3)
+
+
 @given(STEPS)
 def test_nothing_is_left_for_longer_than_a_look_from_the_start(steps):
     server, hints = Server(), Hints()

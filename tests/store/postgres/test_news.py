@@ -1,10 +1,12 @@
 """What a renewed lease brings along, so that an idle worker need not look for itself."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobhost.jobs.queues import stored_changes
 from jobhost.store.plans.nodes import News, heartbeat, leave
+from jobhost.store.plans.queues import set_queue
 
 from ..world import LEASE, World
 
@@ -42,6 +44,17 @@ def test_the_time_until_the_next_due_job_is_told(world: World) -> None:
     assert news(world, node) == NOTHING._replace(due_in_us=3_000_000)
     world.move(seconds=4)
     assert news(world, node) == NOTHING._replace(due_in_us=-1_000_000)
+
+
+def test_the_time_until_a_queue_opens_or_closes_is_told(world: World) -> None:
+    node = world.node(lease=timedelta(days=2))
+    now = datetime.fromtimestamp(world.clock.now() / 1_000_000, UTC)
+    world.move(seconds=(now.replace(hour=23, minute=59, second=50) - now).total_seconds())
+    hours = stored_changes({"hours": "00:00-00:01"})
+    world.write(lambda: set_queue("reports", hours))
+    assert news(world, node) == NOTHING._replace(due_in_us=10_000_000)
+    world.move(seconds=20)
+    assert news(world, node) == NOTHING._replace(due_in_us=50_000_000)
 
 
 def test_a_blocked_job_is_told(world: World) -> None:

@@ -198,6 +198,19 @@ def test_a_cycle_sorts_nothing_that_it_claims(planner: PostgresConnection) -> No
     assert below_sorts(explain(planner, "cycle")) <= {"job"}
 
 
+def test_a_cycle_asks_one_index_for_the_queues_of_which_nothing_starts(
+    planner: PostgresConnection,
+) -> None:
+    """It holds no row where no queue is paused or has hours."""
+    assert "queue_shut" in set(indexes(explain(planner, "cycle")))
+
+
+def indexes(plan: dict[str, Any]) -> Iterator[str]:
+    yield plan.get("Index Name", "")
+    for part in plan.get("Plans", []):
+        yield from indexes(part)
+
+
 def below_sorts(plan: dict[str, Any], *, sorted_above: bool = False) -> set[str]:
     sorts = sorted_above or plan["Node Type"] in ("Sort", "Incremental Sort")
     found = {plan["Relation Name"]} if sorts and "Relation Name" in plan else set()

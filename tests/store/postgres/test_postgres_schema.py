@@ -14,7 +14,8 @@ from postgres_server import ask, drop_schema, new_schema, store_url
 from jobhost import JobHost
 from jobhost.clock import SystemClock
 from jobhost.errors import SchemaMismatch, StoreError
-from jobhost.store.plans import look
+from jobhost.jobs.queues import stored_changes
+from jobhost.store.plans import look, queues
 from jobhost.store.postgres import schema
 from jobhost.store.postgres.store import PostgresStore
 
@@ -136,6 +137,33 @@ def test_a_store_of_a_newer_release_is_refused_with_the_next_step(
     for use in (older.migrate, lambda: tally(older), older.session):
         with pytest.raises(SchemaMismatch, match=r"schema 9999, .* up to \d+: upgrade jobhost"):
             use()
+
+
+def test_queues_of_an_older_schema_keep_what_was_said_of_them(
+    open_store: Open, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the schema in which queues had no hours."""
+    older = tmp_path / "migrations"
+    shutil.copytree(schema._FOLDER, older)
+    for file in older.glob("0005*"):
+        file.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "_FOLDER", older)
+        assert open_store().migrate() == [one for one in ALL if one < "0005"]
+        ask(
+            f"INSERT INTO {name}.queue (name, paused_at, pause_reason, capacity, changed_at) "
+            "VALUES ('mail', 5, 'down', 7, 9)"
+        )
+    later = open_store()
+    assert later.migrate() == [one for one in ALL if one >= "0005"]
+    found = later.read(lambda: queues.queue_settings("mail"))
+    assert found is not None
+    assert (found.pause_reason, found.capacity, found.hours, found.zone) == ("down", 7, None, "UTC")
+    later.write(lambda: queues.set_queue("mail", stored_changes({"hours": "00:00-24:00"})))
+    found = later.read(lambda: queues.queue_settings("mail"))
+    assert found is not None
+    assert found.opening is not None
+    assert (found.paused_at is None, found.opening.open) == (False, True)
 
 
 def test_the_snapshot_of_the_schema_is_what_the_migrations_make() -> None:

@@ -25,6 +25,8 @@ from jobhost.store.postgres.roles import (
     SEQUENCE,
     TABLES,
     VIEWS,
+    Right,
+    needed_rights,
 )
 from jobhost.store.postgres.roles_script import script
 from jobhost.store.postgres.target import SETTINGS, read_target
@@ -49,13 +51,14 @@ PARTS: list[tuple[set[str], str]] = [
         "blocked_suspects crash_loops find_nodes list_nodes list_nodes_with_gone",
     ),
     (READERS, "list_nodes_with_gone running_on served_tasks"),
-    (READERS, "log_of"),
+    (READERS, "at_work log_of progress_of"),
     ({"worker", "operator"}, "forget_log keep_own_revision replace_own_payload trim_log"),
     ({"operator"}, "request_drain"),
-    (EVERYBODY, "paused_queues queue_settings sample_line"),
+    (EVERYBODY, "age_of_queue opening_hours queue_settings sample_line shut_queues"),
     (READERS, "arrivals known_queues queue_lines running_in_queues told_by_nodes"),
-    (READERS, "watched_queues"),
-    ({"worker", "operator"}, "set_queue"),
+    (READERS, "ageing_queues watched_queues"),
+    ({"worker", "operator"}, "move_opening set_queue"),
+    ({"worker", "operator"}, "keep_marks leave_line raise_ready waited"),
     ({"operator"}, "pause_queue resume_queue"),
     (READERS, "list_succeeded list_unsuccessful tally"),
     ({"viewer", "operator"}, "count_dead find_dead group_dead list_dead"),
@@ -72,7 +75,7 @@ PARTS: list[tuple[set[str], str]] = [
     ({"producer", "worker"}, "set_expiry"),
     (EVERYBODY, "all_queue_settings count_waiting"),
     ({"worker", "operator"}, "drop_oldest"),
-    (READERS, "expired_among first_worker next_expiry"),
+    (READERS, "expired_among expiry_of first_worker next_expiry"),
     ({"worker", "operator"}, "expire_blocked expire_ready expire_scheduled leave_ready_for_good"),
     ({"worker", "operator"}, "hold_old remove_attempt remove_cancellation"),
     ({"worker", "operator"}, "remove_checkpoint remove_done remove_expiry remove_job remove_log"),
@@ -91,7 +94,8 @@ PARTS: list[tuple[set[str], str]] = [
     ({"producer", "worker", "operator"}, "slice_of_unique_keys"),
     # what the doctor asks
     (EVERYBODY, "bounded_queues ended_windows long_held_keys paused_for waiting_queues"),
-    (READERS, "dead_lately expired_for latest_instant longest_kept tally_bounded"),
+    (READERS, "dead_lately expired_for latest_instant long_deferred"),
+    (READERS, "longest_kept tally_bounded"),
     # to migrate, and to move a store to here, is for its owner
     (set(), "moved note_arrival raise_number record_migration"),
 ]
@@ -416,6 +420,58 @@ def test_each_statement_is_for_the_roles_whose_part_it_is(
     )
 
 
+NARROW = [
+    right
+    for role in ("producer", "worker", "operator")
+    for right in needed_rights()[role]
+    if right.on in TABLES and not (role == "operator" and right.right == "SELECT")
+]
+"""The rights on tables, but for those of people to look."""
+
+
+@pytest.mark.parametrize("role", ["producer", "worker", "operator"])
+def test_without_any_single_right_a_statement_of_the_part_is_refused(
+    company: Company, role: str
+) -> None:
+    """So none is granted in vain, nor for more columns than are needed."""
+    schema = company.schema
+    texts = statements(schema, server_time=True)
+    part = [texts[name].text for name in texts if role in MAY.get(name, {"worker"})]
+    with connect() as connection:
+        connection.autocommit = False
+        for right in (one for one in NARROW if one.role == role):
+            asking = [text for text in part if right.on.encode() in text]
+            for lost, left in fewer(schema, right):
+                connection.execute(f"REVOKE {lost} FROM {schema}_{role}")
+                if left:
+                    connection.execute(f"GRANT {left} TO {schema}_{role}")
+                connection.execute(f"SET LOCAL ROLE {schema}_{role}")
+                refused = any(not may_execute(connection, text) for text in asking)
+                connection.rollback()
+                assert refused, f"{role} needs no {lost}"
+
+
+def fewer(schema: str, right: Right) -> Iterator[tuple[str, str]]:
+    """What can be taken from a right: all of it, or of a written table one column, with what is
+    left then."""
+    on = f"ON {schema}.{right.on}"
+    if right.column is not None:
+        yield f"{right.right} ({right.column}) {on}", ""
+        return
+    yield f"{right.right} {on}", ""
+    if right.right in ("INSERT", "UPDATE"):
+        columns = [name for (name,) in ask(COLUMNS, table=f"{schema}.{right.on}")]
+        for column in columns:
+            others = ", ".join(name for name in columns if name != column)
+            yield f"{right.right} {on}", f"{right.right} ({others}) {on}"
+
+
+COLUMNS = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = %(table)s::regclass AND attnum > 0 "
+    "AND NOT attisdropped"
+)
+
+
 def may_execute(connection: "psycopg.Connection[Any]", text: bytes) -> bool:
     """Whether the server lets it plan and open the statement; nothing is executed."""
     names = {found.decode() for found in re.findall(rb"%\((\w+)\)s", text)}
@@ -425,7 +481,8 @@ def may_execute(connection: "psycopg.Connection[Any]", text: bytes) -> bool:
     if "before" in names:
         values["before"] = 0
     try:
-        connection.execute(b"EXPLAIN " + text, values)
+        with connection.transaction():
+            connection.execute(b"EXPLAIN " + text, values)
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
@@ -448,7 +505,20 @@ SQL_REFUSED = [
     ("producer", "DELETE FROM {}.ready"),
     ("producer", "SELECT setval('{}.number', 1)"),
     ("worker", "UPDATE {}.job SET parent = NULL"),
+    ("worker", "UPDATE {}.job SET queue = 'other'"),
+    ("worker", "UPDATE {}.job SET number = 1"),
     ("worker", "UPDATE {}.done SET result = '1'"),
+    ("worker", "UPDATE {}.progress SET job = 1"),
+    ("worker", "UPDATE {}.checkpoint SET job = 1"),
+    ("worker", "UPDATE {}.unique_key SET task = 'other'"),
+    ("worker", "SELECT payload FROM {}.revision"),
+    ("worker", "UPDATE {}.revision SET payload = '[]'"),
+    ("worker", "UPDATE {}.attempt SET outcome = 'succeeded'"),
+    ("worker", "DELETE FROM {}.queue"),
+    ("worker", "UPDATE {}.queue SET paused_at = NULL"),
+    ("producer", "UPDATE {}.idempotency SET task = 'other'"),
+    ("operator", "UPDATE {}.idempotency SET id = id"),
+    ("operator", "UPDATE {}.queue SET name = 'other'"),
     ("operator", "DELETE FROM {}.node"),
     ("worker", "UPDATE {}.node SET host = 'elsewhere'"),
     ("worker", "UPDATE {}.ready SET task = 'other'"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobhost.clock import ManualClock
-from jobhost.errors import StoreUnavailable
+from jobhost.errors import StoreDamaged, StoreUnavailable
 from jobhost.ids import new_ids
 from jobhost.store.checkup import (
     Finding,
@@ -94,6 +94,34 @@ def test_a_missing_file_is_no_store_and_is_not_made(path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="there is no store"):
         SqliteStore(path, ManualClock()).checkup()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_store(path: Path, make: Callable[[Path], None]) -> None:
+    make(path)
+    with pytest.raises(StoreDamaged, match="is no file that can hold a store"):
+        SqliteStore(path, ManualClock()).checkup()
+
+
+def test_a_file_that_cannot_be_used_is_told_beside_what_is_known_of_its_place(
+    store: SqliteStore, path: Path
+) -> None:
+    store.close()
+    in_the_way = path.with_name(f"{path.name}-wal")
+    in_the_way.mkdir()
+    found = {finding.check: finding for finding in store.checkup()}
+    assert found.keys() == {"sqlite", "file system", "rights", "space", "durability", "file"}
+    assert found["file"].level is Level.PROBLEM
+    assert found["file"].sentence == f"{path} cannot be opened"
+    assert "check the path and its rights" in str(found["file"].next_step)
+    in_the_way.rmdir()
+    assert "file" not in {finding.check for finding in store.checkup()}
+
+
+def test_a_file_that_is_no_database_is_no_store(path: Path) -> None:
+    path.write_text("no database at all " * 100)
+    with pytest.raises(StoreDamaged, match="is not an SQLite database"):
+        SqliteStore(path, ManualClock()).checkup()
 
 
 def test_a_journal_that_is_no_write_ahead_log_is_a_problem(store: SqliteStore, path: Path) -> None:
@@ -189,10 +217,13 @@ def test_a_clock_that_was_set_back_is_a_warning(
 def test_a_file_without_a_schema_is_a_problem(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE other (x)")
-        connection.execute("PRAGMA journal_mode = WAL")
-    found = one(look(SqliteStore(path, ManualClock()), "schema"))
+    store = SqliteStore(path, ManualClock())
+    found = one(look(store, "schema"))
     assert found.level is Level.PROBLEM
     assert "jobhost migrate" in str(found.next_step)
+    assert look(store, "journal") == [], "the first use sees to that"
+    store.migrate()
+    assert one(look(store, "journal")).level is Level.OK
 
 
 @pytest.mark.parametrize(

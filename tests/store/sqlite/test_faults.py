@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -126,6 +128,29 @@ def test_a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_space(
     accepted += accept(store, 20, "[" + "1," * 500 + "1]")
     assert sorted(numbers(query)) == sorted(accepted)
     assert query("PRAGMA integrity_check") == [("ok",)]
+
+
+_OPENED_WITHOUT_ROOM = """
+import resource, signal, sys
+from jobhost import JobHost, StoreFull
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    JobHost(sys.argv[1]).jobs()
+except StoreFull as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_was_full_before_the_file_was_opened_is_told_as_full(
+    store: SqliteStore, path: Path, accept: Accept
+) -> None:
+    accept(store)
+    store.close()
+    asked = [sys.executable, "-c", _OPENED_WITHOUT_ROOM, f"sqlite:///{path}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert "finds no room on the disk; free some space and repeat" in done.stdout, done
 
 
 def test_a_file_locked_by_a_stranger_is_busy_and_free_again_afterwards(

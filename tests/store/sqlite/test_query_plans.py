@@ -30,10 +30,20 @@ JOB_BY_ID = "SEARCH j USING INDEX sqlite_autoindex_jobhost_job_1 (id=?)"
 
 PAUSED = "SEARCH jobhost_queue USING PRIMARY KEY (name=?)"
 DEAD = "SEARCH d USING INDEX jobhost_done_unsuccessful (state=?)"
-ALL_PAUSED = "SCAN jobhost_queue USING INDEX jobhost_queue_paused"
+ALL_SHUT = "SCAN jobhost_queue USING INDEX jobhost_queue_shut"
 
 HOT: dict[str, set[str]] = {
-    "claim_ready": {"SEARCH r USING PRIMARY KEY (queue=?)", f"SEARCH j USING {ROWID}", PAUSED},
+    "claim_ready": {"SEARCH r USING PRIMARY KEY (queue=?)", f"SEARCH j USING {ROWID}"},
+    "claim_line": {
+        "SEARCH r USING PRIMARY KEY (queue=? AND priority=? AND lane=? AND seq>?)",
+        f"SEARCH j USING {ROWID}",
+    },
+    "claim_between": {
+        "SEARCH r USING PRIMARY KEY (queue=? AND priority>? AND priority<?)",
+        f"SEARCH j USING {ROWID}",
+    },
+    "shut": {ALL_SHUT},
+    "head_of": {"SEARCH jobhost_ready USING PRIMARY KEY (queue=?)"},
     "start_running": {f"SEARCH jobhost_ready USING {STRETCH}"},
     "leave_ready": {f"SEARCH jobhost_ready USING {STRETCH}"},
     "complete": GUARDED,
@@ -49,7 +59,7 @@ HOT: dict[str, set[str]] = {
         "SEARCH b USING INDEX jobhost_blocked_aside (task=?)",
         "SCAN o USING INDEX jobhost_node_live",
         f"SEARCH s USING {ROWID}",
-        ALL_PAUSED,
+        ALL_SHUT,
     },
     "bury_node": {f"SEARCH jobhost_node USING {ROWID}"},
     "prune_nodes": {
@@ -83,6 +93,13 @@ HOT: dict[str, set[str]] = {
     },
     "find_job": {JOB_BY_ID, *VIEW},
     "show_job": {JOB_BY_ID, *VIEW, f"SEARCH p USING {ROWID}"},
+    "progress_of": {f"SEARCH p USING {ROWID}", "SCAN e"},
+    "at_work": {
+        "SCAN r",
+        f"SEARCH p USING {ROWID}",
+        f"SEARCH j USING {ROWID}",
+        "USE TEMP B-TREE FOR ORDER BY",
+    },
     "log_of": {
         "SEARCH jobhost_job USING INDEX sqlite_autoindex_jobhost_job_1 (id=?)",
         "SEARCH l USING PRIMARY KEY (job=? AND (epoch,line)>(?,?))",
@@ -101,7 +118,7 @@ HOT: dict[str, set[str]] = {
     "claim_suspect": {
         "SEARCH b USING INDEX jobhost_blocked_suspect (suspect_of>?)",
         f"SEARCH j USING {ROWID}",
-        ALL_PAUSED,
+        ALL_SHUT,
         "SCAN o USING INDEX jobhost_node_live",
         *(f"SEARCH {node} USING {ROWID}" for node in ("me", "s", "jobhost_node")),
     },
@@ -111,6 +128,7 @@ HOT: dict[str, set[str]] = {
     "defer": GUARDED,
     "hold_deferred": {f"SEARCH jobhost_blocked USING {ROWID}"},
     "deferred_since": {f"SEARCH jobhost_blocked USING {ROWID}"},
+    "expiry_of": {f"SEARCH jobhost_expiry USING {ROWID}"},
     "id_of": {f"SEARCH jobhost_job USING {ROWID}"},
     "envelope_of": {f"SEARCH jobhost_job USING {ROWID}"},
     "replace_envelope": {f"SEARCH jobhost_job USING {ROWID}"},
@@ -125,6 +143,18 @@ HOT: dict[str, set[str]] = {
         "USE TEMP B-TREE FOR GROUP BY",
     },
     "queue_settings": {PAUSED},
+    "move_opening": {PAUSED},
+    "age_of_queue": {PAUSED},
+    "keep_marks": {PAUSED},
+    "waited": {
+        "SEARCH jobhost_ready USING PRIMARY KEY (queue=? AND priority=? AND lane=? AND seq<?)"
+    },
+    "raise_ready": {
+        "SEARCH r USING PRIMARY KEY (queue=? AND priority=? AND lane=? AND seq=?)",
+    },
+    "leave_line": {
+        "SEARCH jobhost_ready USING PRIMARY KEY (queue=? AND priority=? AND lane=? AND seq=?)",
+    },
     "queue_lines": {
         "SEARCH r USING PRIMARY KEY (queue=?)",
         "SEARCH r USING PRIMARY KEY (queue=? AND priority<?)",
@@ -226,7 +256,7 @@ HOT: dict[str, set[str]] = {
         "USE TEMP B-TREE FOR ORDER BY",
     },
     "live_nodes": {"SCAN jobhost_node USING INDEX jobhost_node_live"},
-    "paused_for": {"SCAN jobhost_queue USING INDEX jobhost_queue_paused"},
+    "paused_for": {"SCAN jobhost_queue USING INDEX jobhost_queue_shut"},
     "expired_for": {
         "SEARCH jobhost_expiry USING INDEX jobhost_expiry_due (expires_at<?)",
         *(f"SEARCH {table} USING {ROWID}" for table in "rd"),
@@ -261,7 +291,7 @@ HOT: dict[str, set[str]] = {
 """Statement to the lines that its plan may have, and no others."""
 
 SMALL = {
-    "c", "e", "first", "h", "n", "o", "r", "t", "u",
+    "c", "e", "first", "h", "l", "n", "o", "r", "t", "u",
     "jobhost_cancellation", "jobhost_moved", "jobhost_node", "jobhost_queue", "jobhost_running",
     "jobhost_sequence",
 }  # fmt: skip
@@ -280,10 +310,12 @@ FOR_PEOPLE = {
     "list_ready": "collects the numbers of the waiting jobs to show the newest",
     "blocked_tasks": "counts what is set aside, and says so",
     "blocked_suspects": "counts what waits to run alone, and says so",
+    "long_deferred": "walks the oldest of what is blocked, up to a bound",
     "crash_loops": "walks the nodes that were, and says so",
     "queue_lines": "walks its own result, a row for each line",
     "sample_line": "walks the places that it is given, and counts up to a bound at each",
     "watched_queues": "walks what people have named, and its own result of one row",
+    "ageing_queues": "walks what people have named, and its own result of one row",
     "arrivals": "walks the newest jobs, up to a bound",
     "known_queues": "walks its own result, a row for each queue",
     "waiting_queues": "walks its own result, a row for each queue",
@@ -332,8 +364,9 @@ def test_a_hot_statement_keeps_to_its_plan(database: sqlite3.Connection, name: s
     assert set(plan(database, name)) <= HOT[name]
 
 
-def test_claiming_sorts_nothing_and_walks_nothing(database: sqlite3.Connection) -> None:
-    lines = plan(database, "claim_ready")
+@pytest.mark.parametrize("name", ["claim_ready", "claim_line", "claim_between"])
+def test_claiming_sorts_nothing_and_walks_nothing(database: sqlite3.Connection, name: str) -> None:
+    lines = plan(database, name)
     assert not [line for line in lines if "TEMP B-TREE" in line or line.startswith("SCAN")]
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from jobhost.clock import ManualClock
 from jobhost.errors import SchemaMismatch, StoreError, StoreUnavailable
-from jobhost.store.plans import look
+from jobhost.jobs.queues import stored_changes
+from jobhost.store.plans import look, queues
 from jobhost.store.sqlite import schema
 from jobhost.store.sqlite.store import SqliteStore
 
@@ -114,6 +115,39 @@ def broken(tmp_path: Path) -> Path:
         "INSERT INTO nowhere VALUES (1);\n"
     )
     return folder
+
+
+def test_queues_of_an_older_schema_keep_what_was_said_of_them(
+    store: SqliteStore,
+    path: Path,
+    tmp_path: Path,
+    query: Query,
+    accept: Callable[..., list[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of the schema in which queues had no hours."""
+    older = tmp_path / "migrations"
+    shutil.copytree(schema._FOLDER, older)
+    for file in older.glob("0005*"):
+        file.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "_FOLDER", older)
+        assert store.migrate() == [name for name in ALL if name < "0005"]
+        columns = "name, paused_at, pause_reason, capacity, changed_at"
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute(f"INSERT INTO jobhost_queue ({columns}) VALUES ('mail', 5, 'down', 7, 9)")
+    store.close()
+    later = SqliteStore(path, ManualClock())
+    assert later.migrate() == [name for name in ALL if name >= "0005"]
+    found = later.read(lambda: queues.queue_settings("mail"))
+    assert found is not None
+    assert (found.pause_reason, found.capacity, found.hours, found.zone) == ("down", 7, None, "UTC")
+    later.write(lambda: queues.set_queue("mail", stored_changes({"hours": "00:00-24:00"})))
+    found = later.read(lambda: queues.queue_settings("mail"))
+    assert found is not None
+    assert found.opening is not None
+    assert (found.paused_at is None, found.opening.open) == (False, True)
+    later.close()
 
 
 @pytest.mark.parametrize("existing", [True, False])

@@ -291,6 +291,7 @@ KILLED = Path(__file__).parent / "killed_in_transaction.py"
 @pytest.mark.parametrize(
     ("when", "after_the_kill"), [("before the commit", []), ("after the commit", ["delivery 1"])]
 )
+@pytest.mark.requirement("R-MSG-16")
 def test_a_worker_killed_around_the_commit_leaves_both_or_none(
     shop: Shop, kind: str, when: str, after_the_kill: list[str]
 ) -> None:

@@ -30,6 +30,7 @@ class Chores:
         self.exit = host.task(name="exit")(self._exit)
         self.segfault = host.task(name="segfault")(self._segfault)
         self.read_input = host.task(name="read_input")(self._read_input)
+        self.stumble = host.task(name="stumble", retry=at_once)(self._stumble)
         self.delivery = host.task(name="delivery")(self._delivery)
 
     def write(self, event: str, name: str) -> None:
@@ -45,6 +46,14 @@ class Chores:
 
     def _note(self, name: str) -> str:
         self.write("start", name)
+        self.write("end", name)
+        return name
+
+    def _stumble(self, name: str) -> str:
+        """Fails the first time that it runs to its end."""
+        self.write("start", name)
+        if current_job().failures == 0:
+            raise ValueError(name)
         self.write("end", name)
         return name
 

@@ -130,6 +130,15 @@ def hold(folder: Path, name: str) -> str:
 
 
 @host.task(executor="process", retry=once)
+def spin(folder: Path, name: str) -> int:
+    """Computes until the test lets it go."""
+    note(folder, f"started-{name}", os.getpid())
+    while not (folder / f"go-{name}").exists():
+        sum(range(100_000))
+    return os.getpid()
+
+
+@host.task(executor="process", retry=once)
 def hold_with_family(folder: Path, name: str) -> None:
     """For ever, with a descendant in another session."""
     spawn("sh", "-c", f"echo $$ > {folder}/.child && mv {folder}/.child {folder}/child; sleep 3600")

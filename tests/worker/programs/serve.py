@@ -1,6 +1,10 @@
 """A worker in a process of its own: `serve.py URL FOLDER '{"lease": "1s"}'`.
 
-The settings are those of a worker, and `busy_seconds`: the patience with a locked store.
+The settings are those of a worker, and:
+
+- `busy_seconds`: the patience with a locked store;
+- `release`: also the tasks of this release of `releases.py`;
+- `keep`: how long jobs that succeeded are kept, looked at from the first moment and all the time.
 """
 
 import json
@@ -10,10 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from chores import Chores
+from releases import Release
 
-from jobhost import JobHost
+from jobhost import JobHost, Retention
 from jobhost.events import StoreTrouble, WorkerDraining, WorkerRetiring, WorkerStarted
 from jobhost.store.sqlite import store
+from jobhost.worker import pruner
 
 
 def main() -> None:
@@ -22,8 +28,14 @@ def main() -> None:
     config = json.loads(settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(threadName)s %(message)s")
     store.BUSY_SECONDS = config.pop("busy_seconds", store.BUSY_SECONDS)
-    host = JobHost(url)
+    retention = None
+    if (keep := config.pop("keep", None)) is not None:
+        retention = Retention(succeeded=keep)
+        pruner._FIRST_SECONDS, pruner._WALK_SECONDS = (0.0, 0.0), 0.1
+    host = JobHost(url, retention=retention)
     Chores(host, Path(folder))
+    if (release := config.pop("release", None)) is not None:
+        Release(release, host, Path(folder))
     worker = host.worker(**config)
     for kind in (WorkerStarted, WorkerDraining, WorkerRetiring, StoreTrouble):
         worker.events.subscribe(kind, lambda event: logging.info("%r", event))

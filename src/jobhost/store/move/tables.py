@@ -103,7 +103,8 @@ TABLES: Final = (
         key=("name",),
         columns=(
             "name", "paused_at", "pause_reason", "capacity", "when_full", "wait_us", "expires_us",
-            "dropped", "objective_us", "changed_at",
+            "dropped", "objective_us", "hours", "zone", "open_from", "open_until",
+            "raise_after_us", "raise_marks", "changed_at",
         ),
         flags=("dropped",),
         words=("name",),

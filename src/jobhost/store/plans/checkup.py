@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from jobhost.jobs.queues import QueueSettings, WhenFull
 from jobhost.store.plan import Plan, Statement
+from jobhost.store.plans.hours import standing
 
 
 def waiting_queues() -> Plan[list[str]]:
@@ -83,6 +84,9 @@ DEAD_WITHIN_US: Final = 3_600_000_000
 LONG_US: Final = 86_400_000_000
 """A day: a job that has waited so long with a unique key keeps all others like it away."""
 
+DEFERRED_LONG_US: Final = 7 * 86_400_000_000
+"""A week: whoever wanted to fetch a deferred job has come back from a long weekend."""
+
 LATE_US: Final = 120_000_000
 """How long a job may wait past its expiry: any live worker would have swept it."""
 
@@ -102,6 +106,15 @@ class HeldKey(NamedTuple):
     job: bytes
 
 
+class LongDeferred(NamedTuple):
+    """Jobs of a task that were set aside by it: how many, and since how many microseconds the
+    first of them."""
+
+    task: str
+    jobs: int
+    since_us: int
+
+
 class DeadLately(NamedTuple):
     """How many dead jobs there are, up to DEAD_LOOKED_AT; `lately`: how many of these died within
     DEAD_WITHIN_US."""
@@ -117,7 +130,8 @@ def pauses() -> Plan[list[Pause]]:
 
 
 def bounded_queues() -> Plan[list[QueueSettings]]:
-    """The queues that have an objective or a capacity, by name; of their settings only these."""
+    """The queues that have an objective or a capacity, by name; of their settings only these, and
+    whether they are open."""
     found = yield Statement("bounded_queues", {"limit": QUEUES_MAX})
     return [
         QueueSettings(
@@ -125,8 +139,9 @@ def bounded_queues() -> Plan[list[QueueSettings]]:
             objective=None if objective_us is None else timedelta(microseconds=objective_us),
             capacity=capacity,
             when_full=WhenFull(when_full),
+            opening=None if hours is None else standing(hours, zone, (begin, end), now),
         )
-        for name, objective_us, capacity, when_full in found.rows
+        for name, objective_us, capacity, when_full, hours, zone, begin, end, now in found.rows
     ]
 
 
@@ -143,6 +158,14 @@ def long_held_keys() -> Plan[list[HeldKey]]:
     holders; in any order."""
     found = yield Statement("long_held_keys", {"long_us": LONG_US, "looked_at": LOOKED_AT})
     return [HeldKey._make(row) for row in found.rows]
+
+
+def long_deferred() -> Plan[list[LongDeferred]]:
+    """Jobs that have been deferred for longer than DEFERRED_LONG_US, of the LOOKED_AT oldest that
+    are blocked, by task; the longest first."""
+    params = {"long_us": DEFERRED_LONG_US, "looked_at": LOOKED_AT}
+    found = yield Statement("long_deferred", params)
+    return [LongDeferred._make(row) for row in found.rows]
 
 
 def ended_windows() -> Plan[int | None]:

@@ -4,7 +4,7 @@ All statements work on sets: a cycle costs about ten of them whatever the number
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,8 +57,19 @@ class CycleReport:
     unrung: bool = False
 
 
-def cycle(ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
-    """Record and claim. A worker whose lease has ended gets `lease_live=False` and no more."""
+Claim = Callable[[str, Wanted, int], Plan[list[Delivery]]]
+"""Takes the next jobs of a queue, so many at most."""
+
+
+def cycle(ended: Sequence[Ended], wanted: Wanted, claim: Claim | None = None) -> Plan[CycleReport]:
+    """Record and claim. A worker whose lease has ended gets `lease_live=False` and no more.
+
+    Args:
+        ended: What has ended.
+        wanted: What to claim.
+        claim: How; by default `claim_from_head`.
+    """
+    claim = claim or claim_from_head
     node = wanted.node
     lease = yield Statement("hold_lease", {"node": node})
     if not lease.rows:
@@ -69,10 +80,11 @@ def cycle(ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
     if cancels and not cancels.keys().isdisjoint([end.job for end in ended]):
         yield Statement("forget_cancellations")
     claimed: list[Delivery] = []
-    for queue in wanted.queues:
-        if len(claimed) >= wanted.slots:
-            break
-        claimed += yield from _claim(queue, wanted, wanted.slots - len(claimed))
+    if wanted.slots:
+        shut = {name for (name,) in (yield Statement("shut")).rows}
+        for queue in wanted.queues:
+            if queue not in shut and len(claimed) < wanted.slots:
+                claimed += yield from claim(queue, wanted, wanted.slots - len(claimed))
     return CycleReport(claimed=claimed, lost=lost, cancels=cancels)
 
 
@@ -180,11 +192,24 @@ def error_text(error: ErrorInfo | None) -> str | None:
     return None if error is None else json.dumps(error_to_json(error))
 
 
-def _claim(queue: str, wanted: Wanted, slots: int) -> Plan[list[Delivery]]:
-    params = {"queue": queue, "tasks": wanted.tasks}
-    found = yield Statement("claim_ready", {**params, "wanted": slots})
+def claim_from_head(queue: str, wanted: Wanted, slots: int) -> Plan[list[Delivery]]:
+    """Take the next jobs of a queue: walk from its head, past jobs of tasks that the worker does
+    not know."""
+    return (yield from take("claim_ready", {"queue": queue}, wanted, slots))
+
+
+def take(name: str, place: dict[str, Any], wanted: Wanted, slots: int) -> Plan[list[Delivery]]:
+    """Take the jobs that a statement finds.
+
+    Args:
+        name: Of the statement.
+        place: Its parameters, the queue among them.
+        wanted: By whom, and of which tasks.
+        slots: How many at most.
+    """
+    found = yield Statement(name, {**place, "tasks": wanted.tasks, "wanted": slots})
     claimed = list(map(Delivery._make, found.rows))
-    yield from _take(claimed, params, wanted.node)
+    yield from _take(claimed, {"queue": place["queue"], "tasks": wanted.tasks}, wanted.node)
     return claimed
 
 

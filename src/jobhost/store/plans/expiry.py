@@ -47,13 +47,19 @@ def expire() -> Plan[ExpiryReport]:
     expired = dropped = 0
     if due.rows:
         expired, dropped = yield from _expire({job: bool(drop) for job, drop in due.rows})
-    left = yield Statement("next_expiry")
+    left_us = yield from until_next()
     return ExpiryReport(
         expired=expired,
         dropped=dropped,
-        due_in_us=left.rows[0][0],
+        due_in_us=left_us,
         more=len(due.rows) == EXPIRE_BATCH,
     )
+
+
+def until_next() -> Plan[int | None]:
+    """Microseconds until the next job expires, as in `ExpiryReport.due_in_us`."""
+    left = yield Statement("next_expiry")
+    return None if left.rows[0][0] is None else int(left.rows[0][0])
 
 
 def expired_among(jobs: Sequence[int]) -> Plan[frozenset[int]]:

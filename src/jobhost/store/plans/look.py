@@ -1,8 +1,8 @@
-"""Everything that only reads. Each plan is one consistent snapshot."""
+"""Everything that only reads. Each plan is one consistent snapshot; `Looks` are several."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from jobhost.jobs.notes import ItemReport, Progress
 from jobhost.jobs.outcomes import ErrorInfo
 from jobhost.jobs.records import Attempt, JobRecord, Tally
 from jobhost.jobs.states import State
-from jobhost.store.plan import Plan, Row, Statement
+from jobhost.store.plan import Looks, Plan, Row, Statement
 
 PAGE_MAX: Final = 1000
 """Jobs of one listing: more is read page by page."""
@@ -87,7 +87,7 @@ def show(job_id: bytes) -> Plan[JobRecord | None]:
     if found.first is None:
         return None
     record, told = found.first[:-_TOLD_COLUMNS], found.first[-_TOLD_COLUMNS:]
-    return _record(record, None if told[-1] is None else _progress(told))
+    return _record(record, None if told[-1] is None else progress_from(told))
 
 
 def attempts(job_id: bytes) -> Plan[list[Attempt]]:
@@ -112,6 +112,22 @@ def list_jobs(wanted: Filter) -> Plan[Page]:
         },
     )
     return page_of(found.rows, wanted.limit)
+
+
+def list_with_progress(wanted: Filter) -> Looks[Page]:
+    """A page with the progress of the jobs that run, and without the reports of their items."""
+    page: Page = yield lambda: list_jobs(wanted)
+    running = [job.number for job in page.jobs if job.state is State.RUNNING]
+    if not running:
+        return page
+    told = yield lambda: progress_of(running)
+    return replace(page, jobs=[replace(job, progress=told.get(job.number)) for job in page.jobs])
+
+
+def progress_of(jobs: Sequence[int]) -> Plan[dict[int, Progress]]:
+    """How far these jobs have come, by their numbers; one that never told is left out."""
+    found = yield Statement("progress_of", {"jobs": json.dumps(list(jobs))})
+    return {number: progress_from(told) for number, *told in found.rows}
 
 
 def page_of(rows: Sequence[Row], limit: int) -> Page:
@@ -144,7 +160,8 @@ def served_queues() -> Plan[frozenset[str]]:
     return frozenset(queue for (queue,) in found.rows)
 
 
-def _progress(row: Row) -> Progress:
+def progress_from(row: Sequence[Any]) -> Progress:
+    """A progress from the columns that stand at the end of a statement's rows."""
     epoch, done, total, message, items, told = row
     return Progress(
         epoch=epoch,

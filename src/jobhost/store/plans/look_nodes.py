@@ -1,7 +1,7 @@
 """Who is there: nodes and workers, living and lately gone, and what runs where. For people."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -9,8 +9,8 @@ from uuid import UUID
 from jobhost.clock import to_datetime
 from jobhost.errors import InvalidOption
 from jobhost.jobs.records import JobThere, NodeRecord, Vitals, read_vitals
-from jobhost.store.plan import Plan, Row, Statement
-from jobhost.store.plans.nodes import Kind
+from jobhost.store.plan import Looks, Plan, Row, Statement
+from jobhost.store.plans.nodes import Kind, live_nodes
 
 GONE_US: Final = 86_400_000_000
 """One day: so long those that have ended are listed."""
@@ -53,6 +53,19 @@ def list_nodes(*, gone: bool = False) -> Plan[list[NodeRecord]]:
     records = _records(found.rows)
     there = sorted((one for one in records if one.ended_at is None), key=lambda one: one.number)
     return [*_as_trees(there), *(one for one in records if one.ended_at is not None)]
+
+
+def nodes_and_deaths(died: Collection[str], *, gone: bool = False) -> Looks[list[NodeRecord]]:
+    """`list_nodes`, with those marked of which it is known that their process has died.
+
+    Args:
+        died: Their ids, as `Store.dead_nodes` tells them.
+        gone: Also those that ended.
+    """
+    records = yield lambda: list_nodes(gone=gone)
+    living = (yield live_nodes) if died else []
+    dead = {node.number for node in living if node.id in died}
+    return [replace(one, process_gone=one.number in dead) for one in records]
 
 
 def find_nodes(place: Place) -> Plan[list[NodeRecord]]:

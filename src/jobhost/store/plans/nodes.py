@@ -62,6 +62,7 @@ class NewNode:
         lease_us: How long its first lease lasts.
         kind: What it is.
         supervisor: Number of the node that renews its lease; None: it renews its own.
+        vitals: JSON about its memory and load, as a heartbeat tells it later.
     """
 
     id: str
@@ -74,6 +75,7 @@ class NewNode:
     lease_us: int
     kind: Kind = Kind.WORKER
     supervisor: int | None = None
+    vitals: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,8 @@ class LiveNode:
 class News(NamedTuple):
     """What a renewed lease brings along, where a look of its own would cost a journey.
 
-    `lapsed`: another node's lease has run out. `due_in_us`: until the next scheduled job is due.
+    `lapsed`: another node's lease has run out. `due_in_us`: until the next scheduled job
+    is due, or a job expires, or a queue opens or closes.
     `ready`: one of the node's queues is not empty. `blocked`: some job waits for a worker that
     knows its task.
     """
@@ -204,6 +207,7 @@ def register(new: NewNode) -> Plan[int]:
             "queues": json.dumps(list(new.queues)),
             "tasks": json.dumps(list(new.tasks)),
             "lease_us": new.lease_us,
+            "vitals": new.vitals,
         },
     )
     return number

@@ -1,9 +1,14 @@
-"""How many jobs are in the states that no queue shows, at a cost that does not grow."""
+"""How many jobs are in the states that no queue shows, and how far those are that run, at a cost
+that does not grow."""
 
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
+from jobhost.clock import to_datetime
+from jobhost.jobs.records import JobAtWork
 from jobhost.jobs.states import State
 from jobhost.store.plan import Plan, Statement
+from jobhost.store.plans.look import progress_from
 
 COUNTED_MAX: Final = 10_000
 """Jobs of one state that are counted: a walk of a few milliseconds."""
@@ -30,3 +35,13 @@ def tally_bounded() -> Plan[dict[State, Bounded]]:
         State(state): Bounded(min(count, COUNTED_MAX), count <= COUNTED_MAX)
         for state, count in found.rows
     }
+
+
+def at_work(limit: int) -> Plan[list[JobAtWork]]:
+    """Running jobs that have told how far they are, the longest running first; at most `limit`.
+    Walks what runs, which slots bound."""
+    found = yield Statement("at_work", {"limit": limit})
+    return [
+        JobAtWork(UUID(bytes=job_id), task, to_datetime(claimed_at), progress_from(told))
+        for job_id, task, claimed_at, *told in found.rows
+    ]

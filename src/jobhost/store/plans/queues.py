@@ -8,6 +8,7 @@ from typing import Any, Final
 from jobhost.clock import to_datetime
 from jobhost.jobs.queues import QueueSettings, WhenFull
 from jobhost.store.plan import Plan, Row, Statement
+from jobhost.store.plans.hours import keep_hours, standing
 
 SETTINGS_MAX: Final = 10_000
 """Queues with settings that are read at most: they are named by people."""
@@ -15,8 +16,11 @@ SETTINGS_MAX: Final = 10_000
 
 _COLUMNS: Final = (
     "name", "paused_at", "pause_reason", "capacity", "when_full", "wait_us", "expires_us",
-    "dropped", "objective_us",
+    "dropped", "objective_us", "hours", "zone", "open_from", "open_until", "raise_after_us",
+    "now",
 )  # fmt: skip
+
+_HOURS: Final = frozenset({"hours", "zone"})
 
 
 def set_queue(name: str, changes: Mapping[str, Any]) -> Plan[None]:
@@ -24,8 +28,17 @@ def set_queue(name: str, changes: Mapping[str, Any]) -> Plan[None]:
 
     Args:
         changes: By column, as `jobs.queues.stored_changes` makes them. Durations in microseconds.
+
+    `Store.announce` must follow if there are other hours, to wake workers.
     """
     yield Statement("set_queue", {"queue": name, "changes": json.dumps(dict(changes))})
+    if changes_hours(changes):
+        yield from keep_hours(name)
+
+
+def changes_hours(changes: Mapping[str, Any]) -> bool:
+    """Whether a queue may open or close by these changes."""
+    return not changes.keys().isdisjoint(_HOURS)
 
 
 def pause_queue(name: str, reason: str | None) -> Plan[bool]:
@@ -78,15 +91,15 @@ def declare_queue(name: str, settings: Mapping[str, Any]) -> Plan[bool]:
     return True
 
 
-def pauses(names: Sequence[str]) -> Plan[dict[str, QueueSettings]]:
-    """Those of these queues that are paused, by name."""
-    found = yield Statement("paused_queues", {"queues": json.dumps(list(names))})
+def shut(names: Sequence[str]) -> Plan[dict[str, QueueSettings]]:
+    """Those of these queues of which nothing is started now, by name: paused or closed."""
+    found = yield Statement("shut_queues", {"queues": json.dumps(list(names))})
     return {row[0]: _settings(row) for row in found.rows}
 
 
 def _settings(row: Row) -> QueueSettings:
-    (name, paused_at, reason, capacity, when_full, wait_us, expires_us, dropped,
-     objective_us) = row  # fmt: skip
+    (name, paused_at, reason, capacity, when_full, wait_us, expires_us, dropped, objective_us,
+     hours, zone, open_from, open_until, raise_after_us, now) = row  # fmt: skip
     return QueueSettings(
         name=name,
         paused_at=None if paused_at is None else to_datetime(paused_at),
@@ -97,6 +110,10 @@ def _settings(row: Row) -> QueueSettings:
         expires=_span(expires_us),
         dropped=bool(dropped),
         objective=_span(objective_us),
+        raise_priority_after=_span(raise_after_us),
+        hours=hours,
+        zone=zone,
+        opening=None if hours is None else standing(hours, zone, (open_from, open_until), now),
     )
 
 

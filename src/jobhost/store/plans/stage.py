@@ -18,7 +18,8 @@ NO_WORKER: Final = "no worker knows its task"
 class StageReport:
     """How many jobs a pass moved, and in how many microseconds the next one is due (or None).
 
-    `more` says that a batch was full, so that another pass has something to do now.
+    `more` says that a batch was full, so that another pass has something to do now; `more_unserved`
+    that this was the one of jobs that nobody serves, for which there is time.
     """
 
     staged: int = 0
@@ -26,6 +27,7 @@ class StageReport:
     unparked: int = 0
     due_in_us: int | None = None
     more: bool = False
+    more_unserved: bool = False
 
 
 def stage(queues: Sequence[str]) -> Plan[StageReport]:
@@ -33,17 +35,18 @@ def stage(queues: Sequence[str]) -> Plan[StageReport]:
     back when somebody does."""
     staged = yield from _stage_due()
     unparked = yield from _unpark()
-    parked = 0
+    parked = []
     for queue in queues:
-        parked += yield from _park(queue)
+        parked.append((yield from _park(queue)))
     yield Statement("forget_cancellations")
     due_in_us = (yield Statement("next_due")).rows[0][0]
     return StageReport(
         staged=staged,
-        parked=parked,
+        parked=sum(parked),
         unparked=unparked,
         due_in_us=due_in_us,
-        more=STAGE_BATCH in (staged, parked, unparked),
+        more=STAGE_BATCH in (staged, unparked),
+        more_unserved=STAGE_BATCH in parked,
     )
 
 

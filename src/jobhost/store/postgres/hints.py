@@ -66,9 +66,12 @@ class Trail:
         """Raise the floor if all that ran at the time of the mark has ended; set the next mark.
 
         Args:
-            xmin, xmax: Of the snapshot of a look from the floor or below it.
+            xmin, xmax: Of the snapshot of a look from the floor or below it; equal when nobody
+                was writing.
             seen: Up to which seq it looked; infinity if it came to the end of the trail.
         """
+        if xmin >= xmax:  # nothing was in progress: what is below `last` has been seen
+            self.mark = (xmax, self.last)
         if self.mark is not None and xmin >= self.mark[0]:
             if seen >= self.mark[1]:
                 self.floor, self.mark = self.mark[1], None
@@ -84,9 +87,10 @@ _Key = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look: when it began, where, and past which trails it leads, in order."""
+    """One look: when it began, where, and past which known trails it leads."""
 
     began: float
+    queues: list[str]
     keys: list[_Key]
     from_start: bool = False
     from_floor: bool = False
@@ -99,15 +103,16 @@ class Hints:
         self._trails: dict[_Key, Trail] = {}
         self._behind = True
         self._next_floor = self._next_start = 0.0
-        self._look = _Look(0.0, [])
+        self._look = _Look(0.0, [], [])
 
     def stretches(self, queues: Iterable[str], now: float) -> list[Stretch]:
         """Where to look, in order: higher priorities first, lane 0 before lane 1."""
         from_start = now >= self._next_start
         from_floor = from_start or self._behind or now >= self._next_floor
-        self._look = look = _Look(now, [], from_start=from_start, from_floor=from_floor)
+        self._look = look = _Look(now, [], [], from_start=from_start, from_floor=from_floor)
         found = []
         for queue in queues:
+            look.queues.append(queue)
             above = _HIGHEST
             for priority in self._priorities(queue):
                 found.append(Stretch(queue, priority, above, None, 0))
@@ -145,7 +150,7 @@ class Hints:
         while len(self._trails) > TRAILS_MAX:
             del self._trails[next(iter(self._trails))]
         if look.from_floor:
-            for key, seen in _walked(look.keys, full, claimed):
+            for key, seen in _walked(look, full, claimed):
                 if key in self._trails:
                     self._trails[key].learn(xmin, xmax, seen)
 
@@ -172,13 +177,14 @@ def _key(job: Delivery) -> _Key:
 
 
 def _walked(
-    keys: list[_Key], full: _Key | None, claimed: Sequence[Delivery]
+    look: _Look, full: _Key | None, claimed: Sequence[Delivery]
 ) -> Iterator[tuple[_Key, float]]:
-    """The trails that a look has walked: to their end, or up to the seq at which its slots were
-    full."""
-    if full is not None and full not in keys:
-        return  # it stopped between the trails that were known
-    for key in keys:
+    """The trails that a look has walked, those that it has found included: to their end, or up to
+    the seq at which its slots were full."""
+    for key in sorted(
+        {*look.keys, *map(_key, claimed)},
+        key=lambda key: (look.queues.index(key[0]), -key[1], key[2]),
+    ):
         if key == full:
             yield key, claimed[-1].seq
             return

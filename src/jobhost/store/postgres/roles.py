@@ -8,7 +8,7 @@ stand behind its rows:
   (`security_invoker` is off on purpose): they are the border. Whoever may read a view needs no
   right to the payloads in the tables below it, and a view's columns can be granted one by one.
 - A row that is locked needs UPDATE on one column. Jobs grow no worse by a changed count of
-  crashes, so it is that one.
+  crashes, so it is that one, unless another is granted anyway.
 """
 
 import re
@@ -27,7 +27,14 @@ _LOCK: Final = "UPDATE (crashes)"
 _MOVE: Final = f"SELECT, INSERT, DELETE, {_LOCK}"
 _PUBLIC_JOB: Final = "number, id, task, queue, priority, parent, created_at"
 _COUNTS: Final = "epoch, deliveries, failures, crashes"
-_SETTINGS: Final = "capacity, when_full, wait_us, expires_us, dropped, objective_us"
+_SETTINGS: Final = (
+    "capacity, when_full, wait_us, expires_us, dropped, objective_us, "
+    "hours, zone, open_from, open_until, raise_after_us"
+)
+_KEEP_FIRSTS: Final = "SELECT, INSERT, UPDATE (key, id, digest, until)"
+_TAKE_KEYS: Final = (
+    "SELECT, INSERT, UPDATE (key, job, id, epoch, until_start, held_until, taken_at)"
+)
 _ENDED: Final = f"job, state, outcome, ended_at, node, claimed_at, duration_us, {_COUNTS}"
 
 _LOOK: Final = {
@@ -60,7 +67,7 @@ _LOOK_WITHOUT_PAYLOADS: Final = {
     "blocked": f"SELECT (job, queue, priority, task, {_COUNTS}, suspect_of, deferred_at)",
     "done": f"SELECT ({_ENDED})",
     "cancellation": "SELECT (job, requested_at)",
-    "queue": f"SELECT (name, paused_at, {_SETTINGS}, changed_at)",
+    "queue": f"SELECT (name, paused_at, {_SETTINGS}, raise_marks, changed_at)",
     "progress": "SELECT (job, epoch, done, total, told_at)",
     "log": "SELECT (job, epoch, line, written_at, level, source)",
 }
@@ -120,8 +127,8 @@ ROLES: Final = (
             "blocked": "SELECT (job, epoch, queue)",
             "running": "SELECT (job, epoch)",
             "done": "SELECT (job)",
-            "idempotency": "SELECT, INSERT, UPDATE",
-            "unique_key": "SELECT, INSERT, UPDATE",
+            "idempotency": _KEEP_FIRSTS,
+            "unique_key": _TAKE_KEYS,
             "expiry": "INSERT",
             "queue": "SELECT",
             "node": "SELECT (ended_at, wakeable)",
@@ -142,23 +149,25 @@ ROLES: Final = (
             "attempts": "SELECT",
             "job": f"{_NEW_JOB}, SELECT, DELETE, UPDATE (payload, envelope)",
             "ready": _MOVE,
-            "scheduled": f"{_MOVE}, UPDATE (due_at)",
+            "scheduled": "SELECT, INSERT, DELETE, UPDATE (due_at)",
             "blocked": _MOVE,
             "running": _MOVE,
             "done": f"SELECT (job, epoch, state, outcome, ended_at), INSERT, DELETE, {_LOCK}",
             "attempt": "SELECT (job, epoch, outcome, node), INSERT, DELETE",
             "expiry": "SELECT, INSERT, DELETE, UPDATE (dropped)",
-            "idempotency": "SELECT, INSERT, UPDATE, DELETE",
-            "unique_key": "SELECT, INSERT, UPDATE, DELETE",
-            "cancellation": "SELECT, DELETE",
-            "node": "SELECT, INSERT, DELETE, UPDATE (heartbeat_at, lease_until, vitals, wakeable, "
-            "ended_at, end_reason)",
-            "progress": "SELECT, INSERT, UPDATE, DELETE",
-            "checkpoint": "SELECT, INSERT, UPDATE, DELETE",
+            "idempotency": f"{_KEEP_FIRSTS}, DELETE",
+            "unique_key": f"{_TAKE_KEYS}, DELETE",
+            "cancellation": "SELECT (job, reason), DELETE",
+            "node": "SELECT, DELETE, INSERT (number, id, host, pid, version, slots, queues, tasks, "
+            "started_at, heartbeat_at, lease_until, vitals, wakeable, kind, supervisor), "
+            "UPDATE (heartbeat_at, lease_until, vitals, wakeable, ended_at, end_reason)",
+            "progress": "SELECT, INSERT, DELETE, UPDATE (epoch, done, total, message, items, "
+            "told_at)",
+            "checkpoint": "SELECT, INSERT, DELETE, UPDATE (epoch, state, saved_at)",
             "log": "SELECT, INSERT, DELETE",
-            "revision": "SELECT, INSERT, DELETE",
+            "revision": "SELECT (job, number), INSERT, DELETE",
             "queue": f"SELECT, INSERT (name, {_SETTINGS}, changed_at), "
-            f"UPDATE ({_SETTINGS}, changed_at)",
+            f"UPDATE ({_SETTINGS}, raise_marks, changed_at)",
             "number": "USAGE",
             "clock()": "EXECUTE",
             ENQUEUE: "EXECUTE",
@@ -191,11 +200,12 @@ ROLES: Final = (
             "log": "SELECT, DELETE",
             "revision": "SELECT (job, number), INSERT, DELETE",
             "job": f"SELECT ({_PUBLIC_JOB}, envelope, payload), DELETE, UPDATE (payload)",
-            "idempotency": "SELECT, UPDATE, DELETE",
-            "unique_key": "SELECT, INSERT, UPDATE, DELETE",
+            "idempotency": "SELECT, DELETE, UPDATE (until)",
+            "unique_key": f"{_TAKE_KEYS}, DELETE",
             "cancellation": "SELECT, INSERT, DELETE",
             "node": "SELECT, UPDATE (drain_requested_at)",
-            "queue": "SELECT, INSERT, UPDATE",
+            "queue": f"SELECT, INSERT (name, paused_at, pause_reason, {_SETTINGS}, changed_at), "
+            f"UPDATE (paused_at, pause_reason, {_SETTINGS}, raise_marks, changed_at)",
             "number": "USAGE",
             "clock()": "EXECUTE",
         },

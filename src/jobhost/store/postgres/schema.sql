@@ -329,7 +329,13 @@ CREATE TABLE jobhost.queue (
     expires_us bigint,
     dropped boolean DEFAULT false NOT NULL,
     objective_us bigint,
-    changed_at bigint NOT NULL
+    changed_at bigint NOT NULL,
+    hours text,
+    zone text DEFAULT 'UTC'::text NOT NULL,
+    open_from bigint,
+    open_until bigint,
+    raise_after_us bigint,
+    raise_marks text
 );
 
 CREATE TABLE jobhost.revision (
@@ -429,7 +435,7 @@ CREATE INDEX job_parent ON jobhost.job USING btree (parent) WHERE (parent IS NOT
 
 CREATE INDEX node_live ON jobhost.node USING btree (number) WHERE (ended_at IS NULL);
 
-CREATE INDEX queue_paused ON jobhost.queue USING btree (name) WHERE (paused_at IS NOT NULL);
+CREATE INDEX queue_shut ON jobhost.queue USING btree (name) WHERE ((paused_at IS NOT NULL) OR (open_until IS NOT NULL));
 
 CREATE INDEX ready_moved ON jobhost.ready USING btree (job) WHERE (seq <> job);
 

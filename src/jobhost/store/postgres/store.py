@@ -136,10 +136,10 @@ class PostgresStore:
         with closing(PostgresConnection(self._target)) as connection:
             return checkup(connection, self._target.clock or SystemClock())
 
-    def announce(self) -> None:
+    def announce(self, *, due: bool = False) -> None:
         """Wake all workers."""
         try:
-            self.write(_announce)
+            self.write(lambda: _announce("due" if due else ""))
         except StoreError:
             return  # it is a hint
 
@@ -164,6 +164,11 @@ class PostgresStore:
         """Remove the files of a node that was rescued."""
         presence.forget(self._folder(), node)
 
+    def hurry_opening(self, seconds: float) -> None:
+        """Have the look at the schema that is going on, if one is, wait no longer than this."""
+        if (look := self._current().schema_look) is not None:
+            look.hurry(seconds)
+
     def is_held_up_by(self, pid: int) -> bool:
         """Nobody can: the server ends a transaction that stands still, and others pass by what it
         has locked."""
@@ -186,18 +191,21 @@ class PostgresStore:
         if not process.schema_is_current:
             with process.schema_lock:
                 if not process.schema_is_current:
-                    self._check_schema()
+                    self._check_schema(process)
                     process.schema_is_current = True
         return process
 
-    def _check_schema(self) -> None:
+    def _check_schema(self, process: "_Process") -> None:
         """A schema that is older, or not there, is not made by the way: on a server that is a
         decision, and needs rights that a worker should not have."""
         with closing(PostgresConnection(self._target)) as connection:
+            process.schema_look = connection
             try:
                 applied = run(connection.reading(), _applied)
             except SchemaMismatch:
                 applied = 0
+            finally:
+                process.schema_look = None
         schema.refuse_newer(applied)
         if applied < schema.newest():
             raise SchemaMismatch(
@@ -222,6 +230,7 @@ class _Process:
         self.completions = Completions(target)
         self.schema_lock = threading.Lock()
         self.schema_is_current = False
+        self.schema_look: PostgresConnection | None = None
         self.side_thread = SideThread()
 
     def close(self) -> None:
@@ -267,8 +276,8 @@ class PostgresSession:
             self._connection.relax()
 
 
-def _announce() -> Plan[None]:
-    yield Statement("announce", alone=True)
+def _announce(why: str) -> Plan[None]:
+    yield Statement("announce", {"why": why}, alone=True)
 
 
 def _applied() -> Plan[int]:

@@ -13,7 +13,7 @@ from shlex import quote
 from typing import Final, TypeVar
 
 from jobhost.durations import format_seconds
-from jobhost.errors import SchemaMismatch, StoreDamaged
+from jobhost.errors import SchemaMismatch, StoreDamaged, StoreError, StoreGone
 from jobhost.store.backlog import CHECKS
 from jobhost.store.checkup import (
     Finding,
@@ -68,7 +68,9 @@ _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 
 
 def checkup(target: Target) -> list[Finding]:
-    """All checks of a file that is there. Raises StoreError when it cannot be read."""
+    """All checks of a file that is there; of one that cannot be used, those of its place, and what
+    is wrong. Raises StoreDamaged for what is no store, StoreGone when it is not there any more.
+    """
     found = [
         judge_version(sqlite3.sqlite_version_info),
         *judge_place(target.path, _mounts()),
@@ -76,24 +78,32 @@ def checkup(target: Target) -> list[Finding]:
         judge_space(shutil.disk_usage(target.path.parent).free),
         judge_durability(target.synchronous),
     ]
-    connection = SqliteConnection(target, writes=False)
     try:
-        return [*found, *_inside(connection, target)]
-    finally:
-        connection.close()
+        connection = SqliteConnection(target, writes=False)
+        try:
+            found.extend(_inside(connection, target))
+        finally:
+            connection.close()
+    except (StoreDamaged, StoreGone):
+        raise
+    except StoreError as error:
+        what, _, step = str(error).partition("; ")
+        found.append(problem("file", what, step or "mend that, and ask again"))
+    return found
 
 
 def _inside(connection: SqliteConnection, target: Target) -> Iterator[Finding]:
     def ask(make: Callable[[], Plan[T]]) -> T:
         return run(connection, make)
 
-    yield judge_journal(str(ask(_first("journal_mode"))))
     try:
         applied = schema.applied(connection)
     except (StoreDamaged, SchemaMismatch) as error:
         what, _, step = str(error).partition(": ")
         yield problem("schema", what, step)
         return
+    if applied:  # the first use of a file sets its journal, and makes the schema
+        yield judge_journal(str(ask(_first("journal_mode"))))
     current = judge_schema(applied, schema.newest(), "run 'jobhost migrate', or let a worker do it")
     yield current
     if not applied:
@@ -206,7 +216,7 @@ def _rights(target: Target) -> Iterator[Finding]:
         yield problem(
             "rights",
             f"this user may not read and write {', '.join(closed)}",
-            "run all programs of the store as the file's owner, or mend its mode",
+            "run all programs of the store as the file's owner, or mend its mode or mount",
         )
     elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         yield warning(

@@ -35,6 +35,15 @@ _BY_CODE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_MISMATCH: (StoreRefusedData, "refused a value of the wrong type"),
 }
 
+_BY_EXTENDED_CODE: dict[int, tuple[type[StoreError], str]] = {
+    # The index of the write-ahead log is made before anything is written.
+    sqlite3.SQLITE_IOERR_SHMSIZE: (
+        StoreFull,
+        "cannot be used, its -shm file finds no room on the disk; free some space and repeat",
+    ),
+}
+"""What says more than its primary code."""
+
 DRIVER_ERRORS = (sqlite3.Error, UnicodeError, OverflowError)
 """What the driver raises: its own errors, and Python's for values that it cannot bind."""
 
@@ -58,7 +67,9 @@ def translate(error: Exception, path: Path) -> StoreError:
             f"{path} can be read but not written, its jobs were moved to {address}: set "
             "JOBHOST_URL to that address, with its password, and start this program again"
         )
-    if isinstance(code, int) and (code & _PRIMARY) in _BY_CODE:
-        kind, what = _BY_CODE[code & _PRIMARY]
-        return kind(f"{path} {what} ({error})")
+    if isinstance(code, int):
+        known = _BY_EXTENDED_CODE.get(code) or _BY_CODE.get(code & _PRIMARY)
+        if known is not None:
+            kind, what = known
+            return kind(f"{path} {what} ({error})")
     return StoreError(f"{path}: {error}")

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from jobhost.clock import Clock
-from jobhost.errors import SchemaMismatch, StoreGone, StoreUnavailable
+from jobhost.errors import SchemaMismatch, StoreDamaged, StoreGone, StoreUnavailable
 from jobhost.jobs.keys import Accepted
 from jobhost.jobs.records import Ended
 from jobhost.store import presence
@@ -29,6 +29,7 @@ from jobhost.store.sqlite.completion import Completions
 from jobhost.store.sqlite.connection import SqliteConnection, Target, file_at
 from jobhost.store.sqlite.forks import FileId
 from jobhost.store.sqlite.holders import is_in_turnstile
+from jobhost.store.sqlite.hot import Claims
 from jobhost.store.sqlite.room import give_back
 from jobhost.store.sqlite.shared import SharedConnection
 from jobhost.store.sqlite.task_connection import TaskConnection
@@ -172,10 +173,14 @@ class SqliteStore:
         """Look for what is wrong with the file, its place and its jobs."""
         if not self._path.exists():
             raise self._no_store()
+        if not self._path.is_file():
+            raise StoreDamaged(
+                f"{self._path} is no file that can hold a store; choose another path"
+            )
         _refuse_old_sqlite()
         return checkup(self._target)
 
-    def announce(self) -> None:
+    def announce(self, *, due: bool = False) -> None:
         """Ring the bells of all workers."""
         self._notice_fork()
         self._process.ringer.ring_all()
@@ -195,6 +200,9 @@ class SqliteStore:
     def forget_node(self, node: str) -> None:
         """Remove the files of a node that was rescued."""
         presence.forget(self._folder, node)
+
+    def hurry_opening(self, seconds: float) -> None:
+        """A file is there at once."""
 
     def is_held_up_by(self, pid: int) -> bool:
         """Whether this process is in the turnstile."""
@@ -342,15 +350,21 @@ class SqliteSession:
 
     def __init__(self, connection: SqliteConnection) -> None:
         self._connection = connection
+        self._claims = Claims()
+        self._hot = self._claims.plans()
 
     @property
     def hot(self) -> HotPlans:
-        """Step by step: a statement costs no journey here."""
-        return STEP_BY_STEP
+        """Step by step: a statement costs no journey here. Claims remember how far they looked."""
+        return self._hot
 
     def write(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan in a writing transaction."""
-        return run(self._connection, make)
+        try:
+            return run(self._connection, make)
+        except BaseException:
+            self._claims.forget()
+            raise
 
     def read(self, make: Callable[[], Plan[T]]) -> T:
         """Run a plan that only reads, without waiting for a turn to write."""

@@ -8,7 +8,11 @@ SELECT b.job, b.epoch + 1, b.deliveries + 1, b.failures, b.crashes, b.queue, b.p
 FROM (
     SELECT * FROM jobhost.blocked
     WHERE suspect_of IS NOT NULL AND task = ANY (ARRAY(SELECT json_array_elements_text(:tasks)))
-        AND queue <> ALL (ARRAY(SELECT name FROM jobhost.queue WHERE paused_at IS NOT NULL))
+        AND queue <> ALL (ARRAY(
+            SELECT name FROM jobhost.queue
+            WHERE (paused_at IS NOT NULL OR open_until IS NOT NULL)
+                AND (paused_at IS NOT NULL OR open_from > :now OR open_until <= :now)
+        ))
         AND queue = ANY (ARRAY(
             SELECT json_array_elements_text(s.queues) FROM jobhost.node s WHERE s.number = (
                 SELECT coalesce(me.supervisor, me.number) FROM jobhost.node me

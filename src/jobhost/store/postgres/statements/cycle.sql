@@ -1,9 +1,11 @@
 -- Records successes and claims what comes next, in one statement: one journey, one commit.
 -- Each success is guarded by job, epoch, node and the live lease. A stretch with a lane begins at
 -- a known seq, so that it never walks over what was claimed before; one without a lane covers the
--- priorities between two known ones; those of a paused queue are left out, which is told. Rows are found by ctid through laterals: queue tables look
--- empty to the planner, and it must not have a choice. So is the FULL JOIN, with a condition that
--- does not turn it into another: it is the one join that never compares each row with each.
+-- priorities between two known ones; those of a queue that is paused, or closed by its hours, are
+-- left out, which is told: both are found in one index, which is empty as a rule. Rows are found by
+-- ctid through laterals: queue tables look empty to the planner, and it must not have a choice. So
+-- is the FULL JOIN, with a condition that does not turn it into another: it is the one join that
+-- never compares each row with each.
 WITH lease AS MATERIALIZED (
     SELECT :now AS now FROM jobhost.node WHERE number = :node AND lease_until > :now
 ), attention AS (
@@ -30,13 +32,18 @@ WITH lease AS MATERIALIZED (
     FROM gone g FULL JOIN ended e ON e.job = g.job AND e.epoch = g.epoch CROSS JOIN lease
     WHERE coalesce(g.job, 0) <> 0
     RETURNING job
-), paused AS MATERIALIZED (
-    SELECT ARRAY(SELECT q.name FROM jobhost.queue q WHERE q.paused_at IS NOT NULL) AS names
+), shut AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT q.name FROM jobhost.queue q
+        WHERE (q.paused_at IS NOT NULL OR q.open_until IS NOT NULL)
+            AND (q.paused_at IS NOT NULL OR q.open_from > (SELECT now FROM lease)
+                OR q.open_until <= (SELECT now FROM lease))
+    ) AS names
 ), stretches AS MATERIALIZED (
     SELECT * FROM unnest(
         :queues::text[], :lows::smallint[], :highs::smallint[], :lanes::smallint[], :seqs::bigint[]
     ) AS s (queue, low, high, lane, seq)
-    WHERE s.queue <> ALL ((SELECT names FROM paused)::text[])
+    WHERE s.queue <> ALL ((SELECT names FROM shut)::text[])
 ), picked AS MATERIALIZED (
     SELECT ARRAY(
         SELECT found.ctid FROM lease CROSS JOIN stretches s CROSS JOIN LATERAL (
@@ -85,7 +92,7 @@ FROM (
         (SELECT json_object_agg(c.job, c.reason) FROM jobhost.cancellation c CROSS JOIN LATERAL (
             SELECT FROM jobhost.running r WHERE r.job = c.job AND r.node = :node LIMIT 1
          ) held),
-        (SELECT nullif(names, '{}') FROM paused),
+        (SELECT nullif(names, '{}') FROM shut),
         pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 ) head

@@ -25,7 +25,11 @@ RETURNING
             WHERE b.suspect_of IS NOT NULL AND b.task = t.name AND b.queue = q.name
             LIMIT 1
         ) waiting
-        WHERE q.name <> ALL (ARRAY(SELECT name FROM jobhost.queue WHERE paused_at IS NOT NULL))
+        WHERE q.name <> ALL (ARRAY(
+                SELECT name FROM jobhost.queue
+                WHERE (paused_at IS NOT NULL OR open_until IS NOT NULL)
+                    AND (paused_at IS NOT NULL OR open_from > :now OR open_until <= :now)
+            ))
             AND (kind = 'node' OR (t.name, q.name) NOT IN (
                 SELECT ot.name, oq.name
                 FROM jobhost.node o
@@ -42,7 +46,9 @@ RETURNING
     CASE WHEN number = :node THEN
         least(
             (SELECT due_at FROM jobhost.scheduled ORDER BY due_at LIMIT 1),
-            (SELECT expires_at FROM jobhost.expiry ORDER BY expires_at, job LIMIT 1)
+            (SELECT expires_at FROM jobhost.expiry ORDER BY expires_at, job LIMIT 1),
+            (SELECT min(CASE WHEN open_from > :now THEN open_from ELSE open_until END)
+             FROM jobhost.queue WHERE open_until IS NOT NULL)
         ) - :now
     END,
     CASE WHEN number = :node THEN EXISTS (

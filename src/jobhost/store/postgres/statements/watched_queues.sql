@@ -1,7 +1,7 @@
 -- The queues of which a job that waits too long, or a lack of room, is to be told; nothing but for the
 -- first of the living workers, so that one of them looks and tells it for all.
 SELECT name, paused_at, pause_reason, capacity, when_full, wait_us, expires_us, dropped,
-    objective_us
+    objective_us, hours, zone, open_from, open_until, raise_after_us, :now
 FROM jobhost.queue
 WHERE (objective_us IS NOT NULL OR capacity IS NOT NULL) AND EXISTS (
     SELECT 1 FROM (

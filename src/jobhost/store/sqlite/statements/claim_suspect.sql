@@ -7,7 +7,11 @@ SELECT b.job, b.epoch + 1, b.deliveries + 1, b.failures, b.crashes, b.queue, b.p
 FROM jobhost_blocked b
 CROSS JOIN jobhost_job j ON j.number = b.job
 WHERE b.suspect_of IS NOT NULL AND +b.task IN (SELECT value FROM json_each(:tasks))
-    AND +b.queue NOT IN (SELECT name FROM jobhost_queue WHERE paused_at IS NOT NULL)
+    AND +b.queue NOT IN (
+        SELECT name FROM jobhost_queue
+        WHERE (paused_at IS NOT NULL OR open_until IS NOT NULL)
+            AND (paused_at IS NOT NULL OR open_from > :now OR open_until <= :now)
+    )
     AND +b.queue IN (
         SELECT q.value FROM jobhost_node me, jobhost_node s, json_each(s.queues) q
         WHERE me.number = :node AND s.number = coalesce(me.supervisor, me.number)

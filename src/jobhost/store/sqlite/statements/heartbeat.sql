@@ -14,7 +14,11 @@ RETURNING
     CASE WHEN number = :node AND EXISTS (SELECT 1 FROM jobhost_blocked WHERE suspect_of IS NOT NULL)
     THEN EXISTS (
         SELECT 1 FROM json_each(tasks) t CROSS JOIN json_each(queues) q
-        WHERE q.value NOT IN (SELECT name FROM jobhost_queue WHERE paused_at IS NOT NULL)
+        WHERE q.value NOT IN (
+                SELECT name FROM jobhost_queue
+                WHERE (paused_at IS NOT NULL OR open_until IS NOT NULL)
+                    AND (paused_at IS NOT NULL OR open_from > :now OR open_until <= :now)
+            )
             AND (kind = 'node' OR (t.value, q.value) NOT IN (
                 SELECT ot.value, oq.value
                 FROM jobhost_node o, json_each(o.tasks) ot, json_each(o.queues) oq

@@ -1,0 +1,20 @@
+-- Opening hours of queues. hours: as people wrote them, by the clocks of zone. A worker works out of
+-- them when the queue is open next, or now: open_from, and until before open_until, in microseconds;
+-- both are there where hours are, and what is in the past is a window that nobody has moved on yet.
+ALTER TABLE jobhost.queue
+    ADD COLUMN hours text,
+    ADD COLUMN zone text NOT NULL DEFAULT 'UTC',
+    ADD COLUMN open_from bigint,
+    ADD COLUMN open_until bigint;
+
+-- Each claim asks for the queues of which nothing starts, which are few or none.
+DROP INDEX jobhost.queue_paused;
+CREATE INDEX queue_shut ON jobhost.queue (name)
+WHERE paused_at IS NOT NULL OR open_until IS NOT NULL;
+
+-- Ageing. raise_after_us: a job that has waited for so long is raised to the next higher priority.
+-- raise_marks: JSON, at which number the one rising sequence stood at some instants, by which it is
+-- known who has waited so long.
+ALTER TABLE jobhost.queue
+    ADD COLUMN raise_after_us bigint,
+    ADD COLUMN raise_marks text;

@@ -1,0 +1,9 @@
+-- The next jobs of the priorities between two.
+SELECT r.job, r.epoch + 1, r.deliveries + 1, r.failures, r.crashes, r.queue, r.priority,
+    j.id, r.task, j.payload, j.envelope, j.parent, j.created_at, r.lane, r.seq
+FROM jobhost_ready r
+CROSS JOIN jobhost_job j ON j.number = r.job
+WHERE r.queue = :queue AND r.priority > :low AND r.priority < :high
+    AND r.task IN (SELECT value FROM json_each(:tasks))
+ORDER BY r.priority DESC, r.lane, r.seq
+LIMIT :wanted
