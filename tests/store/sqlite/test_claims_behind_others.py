@@ -30,7 +30,7 @@ class Counter:
     """A worker that knows some tasks, and the statements of its last cycle."""
 
     def __init__(self, store: SqliteStore, *tasks: str) -> None:
-        self._store, self._tasks = store, json.dumps(tasks)
+        self._store, self.tasks = store, json.dumps(tasks)
         self.now = 0.0
         self._claims = Claims(lambda: self.now)
         new = NewNode(
@@ -42,7 +42,7 @@ class Counter:
 
     def cycle(self, slots: int, ended: tuple[Ended, ...] = ()) -> list[Delivery]:
         """What it claims."""
-        wanted = Wanted(node=self.node, queues=["default"], tasks=self._tasks, slots=slots)
+        wanted = Wanted(node=self.node, queues=["default"], tasks=self.tasks, slots=slots)
         self.asked = []
         report = self._store.write(lambda: self._noted(self._claims.cycle(ended, wanted)))
         return report.claimed
@@ -94,6 +94,15 @@ def test_jobs_that_were_passed_by_are_not_looked_at_by_the_next_claims(store: Sq
     accept(store, "mine")
     assert len(worker.cycle(2)) == 1
     assert "claim_ready" not in worker.asked
+
+
+def test_a_worker_that_knows_more_tasks_than_before_looks_at_all_again(store: SqliteStore) -> None:
+    worker = Counter(store, "mine")
+    accept(store, "others")
+    accept(store, "mine")
+    assert len(worker.cycle(1)) == 1
+    worker.tasks = json.dumps(["mine", "others"])
+    assert len(worker.cycle(1)) == 1
 
 
 def test_once_a_minute_a_claim_begins_at_the_head(store: SqliteStore) -> None:

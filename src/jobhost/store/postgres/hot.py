@@ -75,6 +75,7 @@ class Claims:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._node = 0
+        self._tasks = ""
         self._hints = Hints()
         self._full = 0
         self._wakeable = True
@@ -83,8 +84,10 @@ class Claims:
         """Record and claim; see `store.plans.cycle`. What is no plain success goes step by step,
         in the same transaction."""
         if fresh := wanted.node != self._node:
-            self._node, self._hints = wanted.node, Hints()
+            self._node = wanted.node
             self._full, self._wakeable = 0, True
+        if fresh or wanted.tasks != self._tasks:  # others' jobs were passed by
+            self._tasks, self._hints = wanted.tasks, Hints()
         completed = [end for end in ended if end.settlement is COMPLETED]
         others = [end for end in ended if end.settlement is not COMPLETED]
         lost: list[int] = []

@@ -72,7 +72,7 @@ class Claims:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._node = 0
+        self._worker = 0, ""
         self._reaches: dict[str, Reach] = {}
 
     def plans(self) -> HotPlans:
@@ -82,9 +82,9 @@ class Claims:
     def cycle(self, ended: Sequence[Ended], wanted: Wanted) -> Plan[CycleReport]:
         """Record and claim; see `store.plans.cycle`. If its transaction does not end well, `forget`
         must follow."""
-        if wanted.node != self._node:
+        if (wanted.node, wanted.tasks) != self._worker:
             self.forget()
-            self._node = wanted.node
+            self._worker = wanted.node, wanted.tasks
         return (yield from cycle(ended, wanted, self._claim))
 
     def forget(self) -> None:
