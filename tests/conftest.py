@@ -47,6 +47,8 @@ CHAOS = (
     "cli/test_nodes_command.py",
     "cli/test_run_command.py",
     "cli/test_worker_command.py",
+    "host/test_host_processes.py",
+    "host/test_pickling.py",
     "hosting/test_node_*.py",
     "hosting/test_process_*.py",
     "hosting/test_descendants.py",
@@ -54,7 +56,9 @@ CHAOS = (
     "worker/test_kills_of_a_mixed_load.py",
     "worker/test_ledger.py",
     "worker/test_other_runtimes.py",
+    "worker/test_process_jobs.py",
     "worker/test_releases_side_by_side.py",
+    "worker/test_stopping.py",
     "worker/test_upkeep_of_processes.py",
     "worker/test_web_and_workers.py",
 )
