@@ -65,14 +65,18 @@ class Forks:
     """The connections of this process, and what it was born with."""
 
     def __init__(self) -> None:
+        self._carried: set[FileId | None] = set()
+        self._forked = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """With nothing open."""
         self._connections: WeakSet[Rests] = WeakSet()
         self._opening = threading.RLock()  # the collector may close one while one is opened
         self._forking = threading.Lock()
         self._resting: list[Rests] = []
         self._turnstiles: dict[Path, Turnstile] = {}
         self._carrying: set[FileId | None] = set()
-        self._carried: set[FileId | None] = set()
-        self._forked = False
 
     @contextmanager
     def opening(self, connection: Rests) -> Iterator[None]:
@@ -131,10 +135,9 @@ class Forks:
 
     def after_in_child(self) -> None:
         """Begin with nothing: the locks of the turnstile are the parent's, and stay so."""
-        carried = self._carried | self._carrying
-        self.__init__()  # type: ignore[misc]
-        self._carried = carried
+        self._carried |= self._carrying
         self._forked = True
+        self._begin()
 
     def _known(self) -> list[Rests]:
         with self._opening:
