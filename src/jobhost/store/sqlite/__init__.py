@@ -4,6 +4,7 @@ WAL, `synchronous=FULL` unless the address asks for less, `BEGIN IMMEDIATE` for 
 write. Needs SQLite 3.35, checked at open.
 
 - `store.py`: the dialect's side of `seam.Store`; start here.
+- `hot.py`: claims, which do not walk twice past jobs that they cannot take.
 - `connection.py`: transactions, statements, the clock as `:now`.
 - `turnstile.py`: fairness between writing processes, which SQLite itself lacks.
 - `forks.py`: no connection is open during a fork, since a child would lose what it writes.
